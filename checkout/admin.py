@@ -1,0 +1,14 @@
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from checkout.models import CheckoutOrder
+from payments.admin.base import ReadOnlyAdmin
+
+
+@admin.register(CheckoutOrder)
+class CheckoutOrderAdmin(ReadOnlyAdmin):
+    list_display = ("order", "redirect_url")
+    list_select_related = ("order",)
+    search_fields = ("order__number",)
+    search_help_text = _("Order number")
+    fields = ("order", "redirect_url")

@@ -1,0 +1,32 @@
+"""What the order book asks of the checkout family. A points-mall order delivers nothing of ours."""
+
+from typing import Any
+
+from payments.models import Order
+
+
+def fulfil(*, order: Order) -> None:
+    """
+    A paid checkout order is fulfilled by the client, who reads `pay_finished`.
+
+    Should this ever do anything, `operations.pay` must call it too for an order that points alone finish.
+    """
+
+
+def release(*, order_ids: list[int]) -> None:
+    """Closing gives nothing back beyond points, which payments does."""
+
+
+def take_back(*, order: Order, refund: Any) -> None:
+    """A refund takes nothing back beyond money, which payments does."""
+
+
+def describe(*, order: Order) -> dict[str, str]:
+    """Return what the order page shows of this family's document."""
+    return {"redirect_url": order.checkout.redirect_url}
+
+
+def audit() -> list[str]:
+    """Return the breaches of this family's invariants: a checkout order without its document."""
+    orphans = Order.objects.filter(family="checkout", checkout__isnull=True).values_list("number", flat=True)[:100]
+    return [f"order {number} has no checkout document" for number in orphans]

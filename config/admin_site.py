@@ -1,0 +1,49 @@
+"""The back-office's menu."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+# group: (title, icon, model) …
+MENU: dict[Any, list[tuple[Any, str, str]]] = {
+    _("Orders"): [
+        (_("Orders"), "receipt_long", "payments_order"),
+        (_("Charges"), "payments", "payments_charge"),
+        (_("Customers"), "group", "payments_customer"),
+        (_("Points mall documents"), "shopping_bag", "checkout_checkoutorder"),
+    ],
+    _("Books"): [
+        (_("Transfers"), "swap_horiz", "payments_transfer"),
+        (_("Accounts"), "account_balance_wallet", "payments_account"),
+        (_("Audit rows"), "history", "payments_auditrow"),
+    ],
+    _("Gateways"): [
+        (_("Gateway notifications"), "inbox", "payments_inboundnotification"),
+        (_("Gateway accounts"), "account_balance", "payments_gatewayaccount"),
+    ],
+    _("Access"): [
+        (_("API clients"), "key", "payments_apiclient"),
+        (_("Staff and service accounts"), "person", "auth_user"),
+        (_("Groups"), "shield_person", "auth_group"),
+    ],
+}
+
+
+def menu(request: HttpRequest) -> list[dict[str, Any]]:
+    """What unfold shows at the side: of each group what this person may see."""
+    groups = [
+        {"title": title, "items": [_item(*entry) for entry in entries if _may_see(request, entry[2])]}
+        for title, entries in MENU.items()
+    ]
+    return [group for group in groups if group["items"]]
+
+
+def _item(title: Any, icon: str, model: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist")}
+
+
+def _may_see(request: HttpRequest, model: str) -> bool:
+    app, _underscore, name = model.partition("_")
+    return request.user.has_perm(f"{app}.view_{name}")

@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+
+
+class ConfigConfig(AppConfig):
+    name = "config"
+    verbose_name = "Onetill"
+
+    def ready(self) -> None:
+        from config import (  # noqa: PLC0415
+            celery,  # noqa: F401  the app that `payments.transactions.wake` sends through
+            checks,  # noqa: F401  registers the system checks
+        )

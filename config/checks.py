@@ -1,0 +1,44 @@
+"""What `manage.py check` refuses before a process starts."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import Error, Tags, register
+
+FAMILY_FUNCTIONS = ("fulfil", "release", "take_back", "describe", "audit")
+
+
+@register()
+def families_are_complete(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Error]:
+    """Each module of ORDER_FAMILIES imports and exports what the order book calls."""
+    problems = []
+    for family, path in settings.ORDER_FAMILIES.items():
+        try:
+            module = import_module(path)
+        except ImportError as error:
+            problems.append(Error(f"ORDER_FAMILIES[{family!r}]: {path} does not import: {error}", id="onetill.E001"))
+            continue
+        missing = [name for name in FAMILY_FUNCTIONS if not callable(getattr(module, name, None))]
+        if missing:
+            problems.append(Error(f"{path} lacks {', '.join(missing)}", id="onetill.E002"))
+    return problems
+
+
+@register(Tags.security)
+def production_has_its_own_secrets(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Error]:
+    """Outside the sandbox neither DEBUG nor a demonstration secret may be in use."""
+    if settings.ONETILL_ENV != "production":
+        return []
+    problems = []
+    if settings.DEBUG:
+        problems.append(Error("DEBUG is on in production", id="onetill.E010"))
+    if settings.SECRET_KEY == settings.SANDBOX_SECRET_KEY:
+        problems.append(Error("SECRET_KEY is the sandbox's: set SECRET_KEY", id="onetill.E011"))
+    if settings.SANDBOX_ENCRYPTION_KEY in settings.ENCRYPTION_KEYS:
+        problems.append(Error("ENCRYPTION_KEYS holds the sandbox's key: set your own", id="onetill.E012"))
+    if settings.SIMULATOR_URL:
+        problems.append(Error("SIMULATOR_URL is set: production has no simulator", id="onetill.E013"))
+    return problems

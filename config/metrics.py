@@ -1,0 +1,140 @@
+"""
+What Prometheus may ask: requests, measured as they pass, and the state of the book, read when it is asked.
+
+The book's numbers come from partial indexes and stop counting at COUNT_MAX, so that a scrape costs the same on ten
+million orders as on ten; every process answers the same. The requests' are added up over the processes that share
+PROMETHEUS_MULTIPROC_DIR.
+"""
+
+import datetime
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import QuerySet
+from django.utils import timezone
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from config.logging import LAST_RUN_KEY
+from payments import invariants
+from payments.charges import states as charge_states
+from payments.inbox.models import Verdict
+from payments.models import Charge, InboundNotification, Order
+from payments.orders import states as order_states
+from payments.orders.models import MoneyFlag
+
+COUNT_MAX = 10_000
+RECENT = datetime.timedelta(hours=1)
+WAITING = [status for status, moves in order_states.TRANSITIONS.items() if order_states.Event.CLOSED in moves]
+
+log = structlog.get_logger(__name__)
+
+
+def exposition() -> bytes:
+    """Return everything in Prometheus' text format."""
+    registry = CollectorRegistry()
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        registry.register(BookCollector())
+        return generate_latest(registry)
+    registry.register(BookCollector())
+    return generate_latest(REGISTRY) + generate_latest(registry)
+
+
+class BookCollector(Collector):
+    """Each number is exact up to COUNT_MAX and means "at least" there."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield from _orders()
+        yield from _charges()
+        yield from _notifications()
+        yield from _tasks()
+        yield from _invariants()
+
+
+def _orders() -> Iterator[GaugeMetricFamily]:
+    waiting = Order.objects.filter(status__in=WAITING).values_list("status", flat=True)
+    yield _by("status", "onetill_orders_waiting", "Orders not yet paid in full.", waiting, WAITING)
+    recent = Order.objects.filter(created_at__gte=timezone.now() - RECENT).order_by("-created_at", "-id")
+    yield _by(
+        "status", "onetill_orders_of_the_last_hour", "Orders made in the last hour, by what became of them.",
+        recent.values_list("status", flat=True), order_states.Status,
+    )  # fmt: skip
+    flagged = Order.objects.exclude(money_flag="").values_list("money_flag", flat=True)
+    flags = [flag for flag in MoneyFlag if flag]
+    yield _by("money_flag", "onetill_orders_flagged", "Orders whose money staff must look at.", flagged, flags)
+    due = Order.objects.filter(fulfil_due_at__isnull=False).values_list("fulfil_due_at", flat=True)
+    yield _one("onetill_orders_fulfilment_due", "Paid orders whose fulfilment failed.", len(due[:COUNT_MAX]))
+
+
+def _charges() -> Iterator[GaugeMetricFamily]:
+    due = Charge.objects.filter(next_query_at__isnull=False)
+    waiting = due.values_list("status", flat=True)
+    yield _by("status", "onetill_charges_waiting", "Charges the sweep asks after.", waiting, charge_states.OPEN)
+    next_query_at = due.order_by("next_query_at").values_list("next_query_at", flat=True).first()
+    yield _age("onetill_charges_query_overdue_seconds", "How late the sweep is.", next_query_at)
+    surplus = Charge.objects.filter(status=charge_states.Status.SURPLUS).values_list("paid_fen", flat=True)
+    amounts = list(surplus[:COUNT_MAX])
+    yield _one("onetill_charges_surplus", "Charges paid beyond need, due to go back.", len(amounts))
+    yield _one("onetill_charges_surplus_fen", "What was paid on them, in fen.", sum(fen or 0 for fen in amounts))
+
+
+def _notifications() -> Iterator[GaugeMetricFamily]:
+    due = InboundNotification.objects.filter(verdict=Verdict.ACCEPTED, processed_at__isnull=True).order_by("id")
+    received = list(due.values_list("received_at", flat=True)[:COUNT_MAX])
+    yield _one("onetill_notifications_due", "Notifications accepted and not yet processed.", len(received))
+    yield _age("onetill_notifications_oldest_due_seconds", "Age of the first of them.", next(iter(received), None))
+
+
+def _tasks() -> Iterator[GaugeMetricFamily]:
+    """When each scheduled task last succeeded: an empty answer means that Redis, the worker or beat is gone."""
+    names: dict[str, str] = {
+        LAST_RUN_KEY.format(entry["task"]): str(entry["task"]) for entry in settings.CELERY_BEAT_SCHEDULE.values()
+    }
+    try:
+        runs = cache.get_many(names)
+    except Exception as error:  # noqa: BLE001  whatever ails Redis, the rest of the metrics is wanted all the more
+        log.warning("last_runs_not_read", error=type(error).__name__)
+        runs = {}
+    family = GaugeMetricFamily(
+        "onetill_task_last_success_timestamp_seconds", "When it last succeeded.", labels=["task"]
+    )
+    for key, at in runs.items():
+        family.add_metric([names[key]], at)
+    yield family
+
+
+def _invariants() -> Iterator[GaugeMetricFamily]:
+    """What the last audit found; nothing where none is known."""
+    family = GaugeMetricFamily("onetill_invariant_breaches", "Breaches at the last audit.", labels=["invariant"])
+    for name, breaches in invariants.last_breaches().items():
+        family.add_metric([name], breaches)
+    yield family
+
+
+def _by(
+    label: str, name: str, documentation: str, values: QuerySet[Any, str], known: Iterable[str]
+) -> GaugeMetricFamily:
+    """One series per known value, present even at zero, so that an alarm can rely on it."""
+    counts = Counter(values[:COUNT_MAX])
+    family = GaugeMetricFamily(name, documentation, labels=[label])
+    for value in known:
+        family.add_metric([str(value)], counts[str(value)])
+    return family
+
+
+def _one(name: str, documentation: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, documentation, value=value)
+
+
+def _age(name: str, documentation: str, since: datetime.datetime | None) -> GaugeMetricFamily:
+    """Zero where there is nothing, or nothing is late."""
+    seconds = (timezone.now() - since).total_seconds() if since else 0
+    return _one(name, documentation, max(0, seconds))

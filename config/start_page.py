@@ -1,0 +1,144 @@
+"""
+The page at `/` of the sandbox: what is running, and a first order in three clicks.
+
+It plays the shop: it makes a real order for a demo customer, leads its customer to the cashier, and checks the
+signature of whoever comes back. Outside the sandbox there is no such page.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.views import View
+
+from checkout import operations as checkout
+from checkout.cashier import CheckoutCashier
+from config import demo
+from payments.cashier.views import HttpResponseSeeOther
+from payments.clients import login_codes, signing
+from payments.errors import OnetillError
+from payments.ledger import queries as ledger
+from payments.ledger.accounts import Kind
+from payments.models import ApiClient, Customer
+
+SHIPPING_FEN = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOrder:
+    """One button of the page. `make` places the order and returns the path of its cashier."""
+
+    label: str | Promise
+    hint: str | Promise
+    customer: str  # a key of demo.CUSTOMERS
+    total_fen: int
+    make: Callable[["DemoOrder"], str]
+
+
+def _make_checkout_order(wanted: DemoOrder) -> str:
+    at = timezone.now()
+    who = demo.CUSTOMERS[wanted.customer]
+    client = ApiClient.objects.get(name=demo.CLIENTS["checkout"].name)
+    _fill_up(client=client, key=wanted.customer)
+    command = checkout.PayCommand(
+        out_trade_no=f"{at:%Y%m%d%H%M%S}{secrets.randbelow(10**6):06d}",
+        client_pay_id="",
+        total_fen=wanted.total_fen,
+        shipping_fen=SHIPPING_FEN,
+        user_id=who.user_id,
+        ee_no=who.ee_no,
+        redirect_url=f"{settings.BASE_URL}{reverse('start')}",
+    )
+    order = checkout.pay(client=client, command=command, at=at)
+    code = login_codes.issue(number=order.number, generation=order.login_generation, at=at)
+    query = urlencode({"code": code, "next": CheckoutCashier.path(order.number)}, safe="/")
+    return f"{reverse('checkout-login')}?{query}"
+
+
+def _fill_up(*, client: ApiClient, key: str) -> None:
+    """Give a demo customer back the points that earlier demo orders took."""
+    who = demo.CUSTOMERS[key]
+    customer = Customer.objects.get(client=client, user_id=who.user_id)
+    missing_fen = who.points_fen - ledger.customer_balances_fen(customer_id=customer.pk)[Kind.POINTS]
+    if missing_fen > 0:
+        demo.top_up(key=key, points_fen=missing_fen)
+
+
+DEMO_ORDERS: dict[str, DemoOrder] = {
+    "mall_part": DemoOrder(
+        label=_("Points mall: ¥2,144, points and cash"),
+        hint=_("¥131.28 is paid with points, the rest by Alipay"),
+        customer="checkout",
+        total_fen=214_400,
+        make=_make_checkout_order,
+    ),
+    "mall_cash": DemoOrder(
+        label=_("Points mall: ¥21.44, cash alone"),
+        hint=_("The customer has no points"),
+        customer="checkout_poor",
+        total_fen=2_144,
+        make=_make_checkout_order,
+    ),
+    "mall_points": DemoOrder(
+        label=_("Points mall: ¥88, points alone"),
+        hint=_("Paid at once, nothing is left for the cashier"),
+        customer="checkout_rich",
+        total_fen=8_800,
+        make=_make_checkout_order,
+    ),
+}
+
+
+class StartView(View):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not settings.SANDBOX:
+            raise Http404
+        return super().dispatch(request, *args, **kwargs)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self._page(request)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        wanted = DEMO_ORDERS.get(request.POST.get("order", ""))
+        if wanted is None:
+            raise Http404
+        try:
+            return HttpResponseSeeOther(wanted.make(wanted))
+        except OnetillError as error:
+            return self._page(request, error=error)
+        except (ApiClient.DoesNotExist, Customer.DoesNotExist):
+            return self._page(request, is_empty=True)
+
+    def _page(self, request: HttpRequest, *, error: OnetillError | None = None, is_empty: bool = False) -> HttpResponse:
+        context = {
+            "orders": DEMO_ORDERS,
+            "error": error.sentence() if error else "",
+            "is_empty": is_empty,
+            "returned": _returned(request),
+            "staff": demo.STAFF,
+            "simulator_url": settings.SIMULATOR_URL,
+            "curl": demo.first_order_curl(),
+        }
+        status = error.status if error else 503 if is_empty else 200
+        return render(request, "onetill/start.html", context, status=status)
+
+
+def _returned(request: HttpRequest) -> dict[str, Any]:
+    """Return what a customer who comes from the cashier brings along, and whether the sign proves it."""
+    told = request.GET.dict()
+    if "sign" not in told:
+        return {}
+    proven = signing.matches(
+        given=told.pop("sign"), params=told, secret=demo.CLIENTS["checkout"].secret, sign_type="MD5"
+    )
+    return {"told": told, "proven": proven}

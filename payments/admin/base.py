@@ -1,0 +1,162 @@
+"""What every page of the back-office shares: read-only money, yuan for people, look-ups by index, honest paging."""
+
+import datetime
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.db import DataError
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from structlog.contextvars import get_contextvars
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import RangeDateFilter
+from unfold.paginator import InfinitePaginator
+from unfold.utils import parse_date_str
+
+from payments import audit
+from payments.money import yuan_text
+
+SEARCH_MAX = 200
+
+
+def yuan(field: str, label: Any) -> Callable[[Model], str | None]:
+    """Return a column that shows `field`, in fen, as yuan with two decimals."""
+
+    @admin.display(description=label)
+    def column(row: Model) -> str | None:
+        fen: int | None = getattr(row, field)
+        return None if fen is None else f"¥{yuan_text(fen)}"
+
+    return column
+
+
+def linked(field: str, label: Any) -> Callable[[Model], SafeString]:
+    """Return a column that shows `field` and leads to the row's own page."""
+
+    @admin.display(description=label)
+    def column(row: Model) -> SafeString:
+        described = row._meta  # noqa: SLF001  Django documents _meta
+        path = reverse(f"admin:{described.app_label}_{described.model_name}_change", args=[row.pk])
+        return format_html('<a href="{}" class="text-link">{}</a>', path, getattr(row, field))
+
+    return column
+
+
+class DayFilter(RangeDateFilter):  # type: ignore[misc]
+    """Whole days here, first and last included, as a range that an index answers."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
+        first, last = (self._day(end) for end in ("from", "to"))
+        if first:
+            queryset = queryset.filter(**{f"{self.field_path}__gte": _midnight(first)})
+        if last:
+            queryset = queryset.filter(**{f"{self.field_path}__lt": _midnight(last + datetime.timedelta(days=1))})
+        return queryset
+
+    def _day(self, end: str) -> datetime.date | None:
+        day: datetime.date | None = parse_date_str(self.used_parameters.get(f"{self.field_path}_{end}", ""))
+        return day
+
+
+def _midnight(day: datetime.date) -> datetime.datetime:
+    return timezone.make_aware(datetime.datetime.combine(day, datetime.time()))
+
+
+class PlainAdmin(ModelAdmin):  # type: ignore[misc]
+    """Lists that cost the same on ten million rows: no count, no free sorting, search by exact number alone."""
+
+    list_per_page = 50
+    list_filter_submit = True
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator = InfinitePaginator
+    sortable_by: ClassVar[tuple[str, ...]] = ()
+    ordering = ("-id",)
+    actions = None
+    compressed_fields = True
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """
+        Fetch the rows at once, so that an address nobody can answer (a NUL, half a pattern) shows here.
+
+        :raises IncorrectLookupParameters: Django then leads to the list without filters.
+        """
+        try:
+            changes = super().get_changelist_instance(request)
+            len(changes.result_list)
+        except (DataError, ValueError, OverflowError) as error:
+            raise IncorrectLookupParameters from error
+        return changes
+
+    def find(self, term: str) -> Iterable[QuerySet[Any]]:
+        """Yield look-ups of rows that carry `term`, each answered by an index."""
+        for field in self.search_fields:
+            yield self.model.objects.filter(**{field: term})
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """All look-ups go as one query; of each, the newest SEARCH_MAX are shown."""
+        if term := search_term.strip():
+            first, *others = (rows.order_by("-pk").values("pk")[:SEARCH_MAX] for rows in self.find(term))
+            found = first.union(*others, all=True)
+            queryset = queryset.filter(pk__in={row["pk"] for row in found})
+        return queryset, False
+
+
+class ReadOnlyAdmin(PlainAdmin):
+    """For what only operations may write. Nobody adds, changes or deletes here, whatever their rights."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+    extra = 0
+    can_delete = False
+    hide_title = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class AuditedAdmin(PlainAdmin):
+    """For settings that staff keep. Every change is an audit row, in the same transaction."""
+
+    subject: ClassVar[str]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
+        super().save_model(request, obj, form, change)
+        audit.record(
+            actor=f"user:{request.user.get_username()}",
+            action=f"{self.subject}.{'change' if change else 'add'}",
+            subject=f"{self.subject}:{obj.pk}",
+            request_id=get_contextvars().get("request_id", ""),
+            changes={name: _before_and_after(form, name) for name in form.changed_data},
+        )
+
+
+def _before_and_after(form: Any, name: str) -> list[str]:
+    """A secret's change is told, the secret is not."""
+    if isinstance(form.fields[name].widget, forms.PasswordInput):
+        return ["…", "…"]
+    return [str(form.initial.get(name, "")), str(form.cleaned_data.get(name, ""))]

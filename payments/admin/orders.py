@@ -1,0 +1,140 @@
+"""The order page, and the one box that finds an order by any number on it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import ChoicesRadioFilter, RadioFilter
+from unfold.decorators import display
+
+from payments.admin.base import DayFilter, ReadOnlyAdmin, ReadOnlyInline, linked, yuan
+from payments.models import (
+    ApiClient,
+    Charge,
+    Customer,
+    GatewayAccount,
+    InboundNotification,
+    Order,
+    OrderTransition,
+    Transfer,
+)
+from payments.orders.models import MoneyFlag
+from payments.orders.states import Status
+
+NOTIFICATIONS_MAX = 50
+BREAK = SafeString("<br>")
+COLOURS = {
+    Status.UNPAID.value: "warning",
+    Status.POINT_PAID.value: "warning",
+    Status.CASH_PAID.value: "warning",
+    Status.PAY_FINISHED.value: "success",
+    Status.PARTLY_REFUND.value: "info",
+    Status.TOTAL_REFUND.value: "info",
+    Status.CLOSED.value: "",
+}
+FLAG_COLOURS = {flag.value: "danger" for flag in MoneyFlag if flag}
+
+
+class FamilyFilter(RadioFilter):  # type: ignore[misc]
+    title = _("family")
+    parameter_name = "family"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(family, family) for family in settings.ORDER_FAMILIES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        return queryset.filter(family=self.value()) if self.value() else queryset
+
+
+class ChargeInline(ReadOnlyInline):
+    model = Charge
+    fields = readonly_fields = (
+        linked("number", _("number")), "tender", "mode", yuan("amount_fen", _("amount")), yuan("paid_fen", _("paid")),
+        "status", "gateway_trade_no", "created_at", "paid_at",
+    )  # fmt: skip
+
+
+class TransitionInline(ReadOnlyInline):
+    model = OrderTransition
+    fields = readonly_fields = ("sequence", "source", "event", "target", "reason", "actor", "at")
+
+
+class TransferInline(ReadOnlyInline):
+    model = Transfer
+    fields = readonly_fields = (
+        "debit", "credit", yuan("amount_fen", _("amount")), "kind", linked("reference", _("reference")), "at",
+    )  # fmt: skip
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnlyAdmin):
+    list_display = (
+        "number", "family", "client", "shown_status", "shown_flag", yuan("total_fen", _("total")),
+        yuan("points_fen", _("points")), yuan("cash_fen", _("cash")), "created_at",
+    )  # fmt: skip
+    list_filter = (
+        ("status", ChoicesRadioFilter), ("money_flag", ChoicesRadioFilter), FamilyFilter, ("created_at", DayFilter),
+    )  # fmt: skip
+    list_select_related = ("client",)
+    search_fields = ("number",)
+    search_help_text = _("Any number of the order: ours, the client's, the gateway's, phone, employee or user number")
+    inlines = (ChargeInline, TransitionInline, TransferInline)
+    readonly_fields = (
+        yuan("total_fen", _("total")), yuan("shipping_fen", _("shipping")), yuan("points_fen", _("points")),
+        yuan("cash_fen", _("cash")), "notifications",
+    )  # fmt: skip
+    fieldsets = (
+        (None, {"fields": ("number", "title", ("status", "money_flag"), ("family", "client"), "customer")}),
+        (_("Numbers"), {"fields": (("client_order_no", "client_pay_no"),)}),
+        (_("Money"), {"fields": (readonly_fields[:2], readonly_fields[2:4])}),
+        (_("Times"), {"fields": (("created_at", "expires_at"), ("finished_at", "closed_at"))}),
+        (_("Gateway notifications"), {"fields": ("notifications",)}),
+    )
+
+    def find(self, term: str) -> Iterable[QuerySet[Order]]:
+        # Numbers that are unique per client or account are indexed under it: name them all, they are few.
+        clients = list(ApiClient.objects.values_list("pk", flat=True))
+        accounts = list(GatewayAccount.objects.values_list("pk", flat=True))
+        orders = Order.objects.all()
+        yield orders.filter(number=term)
+        yield orders.filter(client__in=clients, client_order_no=term).exclude(client_order_no="")
+        yield orders.filter(client__in=clients, client_pay_no=term).exclude(client_pay_no="")
+        charges = Charge.objects.filter(number=term)
+        yield orders.filter(pk__in=charges.values("order"))
+        trades = Charge.objects.filter(gateway_account__in=accounts, gateway_trade_no=term).exclude(gateway_trade_no="")
+        yield orders.filter(pk__in=trades.values("order"))
+        yield orders.filter(customer__in=Customer.objects.filter(phone=term))
+        yield orders.filter(customer__in=Customer.objects.filter(ee_no=term))
+        yield orders.filter(customer__in=Customer.objects.filter(client__in=clients, user_id=term))
+
+    @display(description=_("status"), label=COLOURS)  # type: ignore[untyped-decorator]
+    def shown_status(self, order: Order) -> tuple[str, str]:
+        return order.status, order.get_status_display()
+
+    @display(description=_("money flag"), label=FLAG_COLOURS)  # type: ignore[untyped-decorator]
+    def shown_flag(self, order: Order) -> tuple[str, str] | None:
+        return (order.money_flag, order.get_money_flag_display()) if order.money_flag else None
+
+    @admin.display(description=_("gateway notifications"))
+    def notifications(self, order: Order) -> SafeString | None:
+        """Links to what gateways said of the order's charges; the first NOTIFICATIONS_MAX of it."""
+        told = InboundNotification.objects.filter(charge__order=order).order_by("pk")[:NOTIFICATIONS_MAX]
+        lines = [
+            (
+                reverse("admin:payments_inboundnotification_change", args=[row.pk]),
+                date_format(localtime(row.received_at), "DATETIME_FORMAT"),
+                row.gateway,
+                row.get_verdict_display(),
+            )
+            for row in told
+        ]
+        return format_html_join(BREAK, '<a href="{}" class="text-link">{} · {} · {}</a>', lines) or None

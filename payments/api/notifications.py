@@ -1,0 +1,29 @@
+"""Where gateways tell us what happened. The body is read raw, before any parser; its signature authenticates it."""
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from payments.clients import networks
+from payments.gateways.models import GatewayKind
+from payments.inbox import operations as inbox
+from payments.inbox.models import BODY_BYTES_MAX
+
+
+@csrf_exempt
+@require_POST
+def alipay(request: HttpRequest) -> HttpResponse:
+    """Take a notification of Alipay: document 003, `POST /rest/pub/ali/pay_notify`."""
+    return _receive(request, kind=GatewayKind.ALIPAY)
+
+
+def _receive(request: HttpRequest, *, kind: str) -> HttpResponse:
+    answer = inbox.receive(
+        kind=kind,
+        headers=dict(request.headers),
+        body=request.read(BODY_BYTES_MAX + 1),
+        remote_address=str(networks.caller(request.META).address or "") or None,
+        at=timezone.now(),
+    )
+    return HttpResponse(answer.body, status=answer.status, content_type=answer.content_type)

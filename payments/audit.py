@@ -1,0 +1,34 @@
+"""Who did what, written in the same transaction as what was done."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from payments.transactions import transaction_required
+
+
+class AuditRow(models.Model):
+    """One deed. Append-only: the database refuses UPDATE and DELETE."""
+
+    at = models.DateTimeField(_("at"), db_default=Now())
+    actor = models.CharField(_("actor"), max_length=64)  # client:shop, user:lin, gateway:alipay, system
+    action = models.CharField(_("action"), max_length=64)
+    subject = models.CharField(_("subject"), max_length=64)  # order:2018061530000035, customer:17
+    request_id = models.CharField(_("request id"), max_length=36, blank=True)
+    detail = models.JSONField(_("detail"), default=dict)
+
+    class Meta:
+        verbose_name = _("audit row")
+        verbose_name_plural = _("audit rows")
+        indexes = [models.Index(name="audit_by_subject", fields=["subject", "id"])]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.subject}"
+
+
+@transaction_required
+def record(*, actor: str, action: str, subject: str, request_id: str = "", **detail: Any) -> None:
+    """Write that `actor` did `action` to `subject`. `detail` says what was before and after; no secrets in it."""
+    AuditRow.objects.create(actor=actor, action=action, subject=subject, request_id=request_id, detail=detail)

@@ -1,0 +1,87 @@
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from payments.charges.states import OPEN, Status
+from payments.gateways.base import Mode
+from payments.gateways.models import GatewayKind
+
+# A charge is the gateway's out_trade_no: at most 32 of [0-9A-Za-z_], `<order number>_<attempt>`.
+NUMBER_LENGTH_MAX = 32
+
+
+class Tender(models.TextChoices):
+    """What is paid with: an account of the customer, or cash at a gateway."""
+
+    POINTS = "points", _("points")
+    ALIPAY = GatewayKind.ALIPAY.value, GatewayKind.ALIPAY.label
+    MEMORY = GatewayKind.MEMORY.value, GatewayKind.MEMORY.label
+
+
+CASH = (Tender.ALIPAY, Tender.MEMORY)
+MODES = [(mode.value, mode.value) for mode in Mode]
+
+
+class Charge(models.Model):
+    """One attempt to pay one tender's part of an order. Its number is the gateway's idempotency key."""
+
+    order = models.ForeignKey("payments.Order", models.PROTECT, related_name="charges", verbose_name=_("order"))
+    attempt = models.PositiveSmallIntegerField(_("attempt"))
+    number = models.CharField(_("number"), max_length=NUMBER_LENGTH_MAX, db_collation="C")
+    tender = models.CharField(_("tender"), max_length=16, choices=Tender)
+    mode = models.CharField(_("mode"), max_length=8, choices=MODES, blank=True, default="")
+    gateway_account = models.ForeignKey(
+        "payments.GatewayAccount", models.PROTECT, null=True, blank=True, verbose_name=_("gateway account")
+    )
+    amount_fen = models.BigIntegerField(_("amount"))
+    paid_fen = models.BigIntegerField(_("paid, as the gateway says"), null=True, blank=True)
+    status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.STARTED)
+    gateway_trade_no = models.CharField(_("gateway's number"), max_length=64, blank=True, default="", db_collation="C")
+    payload = models.JSONField(_("what the payer's side needs"), default=dict, blank=True)
+    last_answer = models.CharField(_("gateway's last word"), max_length=200, blank=True, default="")
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    expires_at = models.DateTimeField(_("expires at the gateway"), null=True, blank=True)
+    paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
+    queries = models.PositiveSmallIntegerField(_("queries"), default=0)
+    next_query_at = models.DateTimeField(_("next query at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("charge")
+        verbose_name_plural = _("charges")
+        ordering = ["order", "attempt"]
+        constraints = [
+            models.UniqueConstraint(name="charge_number_once", fields=["number"]),
+            models.UniqueConstraint(name="charge_attempt_once", fields=["order", "attempt"]),
+            models.UniqueConstraint(
+                name="charge_one_pays_the_cash",
+                fields=["order"],
+                condition=Q(status=Status.SUCCEEDED, tender__in=CASH),
+            ),
+            models.UniqueConstraint(
+                name="charge_gateway_trade_once",
+                fields=["gateway_account", "gateway_trade_no"],
+                condition=~Q(gateway_trade_no=""),
+            ),
+            models.CheckConstraint(name="charge_amount_positive", condition=Q(amount_fen__gt=0)),
+            models.CheckConstraint(name="charge_status_known", condition=Q(status__in=Status.values)),
+            models.CheckConstraint(name="charge_tender_known", condition=Q(tender__in=Tender.values)),
+            models.CheckConstraint(
+                name="charge_cash_has_an_account",
+                condition=Q(tender__in=CASH, gateway_account__isnull=False)
+                | (~Q(tender__in=CASH) & Q(gateway_account__isnull=True)),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                name="charge_query_due", fields=["next_query_at", "id"], condition=Q(next_query_at__isnull=False)
+            ),
+            models.Index(name="charge_surplus", fields=["id"], condition=Q(status=Status.SURPLUS)),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN

@@ -1,0 +1,210 @@
+"""
+Cash, attempt by attempt. Each step is safe to repeat.
+
+start    one transaction: lock the order, mint the attempt's number, commit the intention
+submit   no transaction: tell the gateway, with the attempt's number as its idempotency key
+settle   one transaction: record what the gateway says, move the money, move the order
+
+A lost answer leaves the attempt `unknown`; `payments.charges.sweep` asks until it knows.
+"""
+
+import datetime
+
+import structlog
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from payments.charges import queries, settlement, sweep
+from payments.charges.models import Charge
+from payments.charges.states import OPEN, Event, Status
+from payments.errors import Conflict, OnetillError
+from payments.gateways import registry
+from payments.gateways.base import GatewayRefused, GatewayUnavailable, Mode, Outcome, PaymentRequest
+from payments.orders import operations as orders
+from payments.orders.models import Order
+from payments.orders.states import AWAITING_CASH
+from payments.transactions import outside_transaction, transaction
+
+log = structlog.get_logger(__name__)
+
+# The gateway stops taking money before we give the order up, and no attempt starts too short to be paid.
+GATEWAY_MARGIN = datetime.timedelta(seconds=60)
+GATEWAY_MINIMUM = datetime.timedelta(seconds=60)
+
+
+class OrderNotPayable(Conflict):
+    """Nothing is to be paid in cash (any more)."""
+
+    code = "order_not_payable"
+    message = _("Nothing is left to be paid: the order is %(status)s.")
+
+
+class OrderExpired(OnetillError):
+    code = "order_expired"
+    message = _("The time to pay this order has run out. Place a new order.")
+
+
+class RefusedByGateway(OnetillError):
+    """The gateway will not take this payment. The attempt is failed, the order can be paid another way."""
+
+    code = "gateway_refused"
+    message = _("The payment service did not accept this payment (%(answer)s). Choose another way to pay.")
+
+
+@outside_transaction
+def pay_by(
+    *,
+    order_id: int,
+    kind: str,
+    mode: Mode,
+    actor: str,
+    at: datetime.datetime,
+    return_url: str = "",
+    payer_address: str = "",
+) -> Charge:
+    """
+    Lead a payer to the gateway: return the open attempt of this kind and mode, or a new one.
+
+    An open attempt of another mode or gateway is asked about first and closed where the gateway closes it; where it
+    will not (an Alipay code that nobody has scanned yet), the new attempt starts all the same.
+
+    :raises OrderNotPayable: if the order is paid, closed or needs no cash
+    :raises OrderExpired: if too little time is left
+    :raises queries.NoGatewayAccount: if the gateway is not set up
+    :raises RefusedByGateway: if the gateway says no
+    :raises registry.GatewayBusy: if too many calls are under way
+    """
+    for charge in queries.open_charges(order_id=order_id):
+        if (charge.tender, charge.mode) != (kind, mode):
+            retire(charge_id=charge.pk, at=at)
+    charge = start(order_id=order_id, kind=kind, mode=mode, actor=actor, at=at)
+    charge = submit(charge_id=charge.pk, return_url=return_url, payer_address=payer_address, at=at)
+    if charge.status == Status.FAILED:
+        raise RefusedByGateway(answer=charge.last_answer)
+    return charge
+
+
+def start(*, order_id: int, kind: str, mode: Mode, actor: str, at: datetime.datetime) -> Charge:
+    """Commit the intention to take the order's cash at a gateway. See `pay_by` for the errors."""
+    with transaction():
+        order = orders.lock(order_id=order_id)
+        expires_at = _check_payable(order=order, at=at)
+        account = queries.account_for(client_id=order.client_id, kind=kind)
+        same = queries.open_charges(order_id=order_id).filter(tender=kind, mode=mode, gateway_account=account)
+        if standing := same.filter(expires_at__gt=at).first():
+            return standing
+        attempt = (order.charges.aggregate(n=Max("attempt"))["n"] or 0) + 1
+        return Charge.objects.create(
+            order=order,
+            attempt=attempt,
+            number=f"{order.number}_{attempt}",
+            tender=kind,
+            mode=mode,
+            gateway_account=account,
+            amount_fen=order.cash_fen,
+            created_at=at,
+            expires_at=expires_at,
+            next_query_at=sweep.next_query_at(queries=0, at=at),
+        )
+
+
+def _check_payable(*, order: Order, at: datetime.datetime) -> datetime.datetime:
+    """Return when an attempt on the locked order expires at the gateway."""
+    if order.status not in AWAITING_CASH or not order.cash_fen:
+        raise OrderNotPayable(status=order.get_status_display())
+    expires_at = order.expires_at - GATEWAY_MARGIN
+    if expires_at - at < GATEWAY_MINIMUM:
+        raise OrderExpired
+    return expires_at
+
+
+@outside_transaction
+def submit(*, charge_id: int, at: datetime.datetime, return_url: str = "", payer_address: str = "") -> Charge:
+    """
+    Tell the gateway about a committed attempt and record what it says.
+
+    Calling again after a lost answer repeats the same request under the same number.
+    """
+    charge = Charge.objects.select_related("order", "gateway_account").get(pk=charge_id)
+    account = charge.gateway_account
+    if charge.status not in {Status.STARTED, Status.UNKNOWN} or account is None or charge.expires_at is None:
+        return charge
+    request = PaymentRequest(
+        number=charge.number,
+        mode=Mode(charge.mode),
+        amount_fen=charge.amount_fen,
+        subject=charge.order.title,
+        expires_at=charge.expires_at,
+        notify_url=registry.notify_url(account),
+        return_url=return_url,
+        payer_address=payer_address,
+    )
+    try:
+        with registry.place_for_a_call():
+            started = registry.adapter(account).create_payment(request)
+    except GatewayUnavailable as error:
+        log.warning("charge_unknown", charge=charge.number, error=str(error))
+        return settlement.note(charge_id=charge_id, event=Event.LOST, answer=str(error), at=at)
+    except GatewayRefused as error:
+        log.warning("charge_refused", charge=charge.number, error=str(error))
+        # A no to a repeated request may mean that the first one was taken (and paid): only the query can tell.
+        is_final = error.permanent and charge.status == Status.STARTED
+        event = Event.REFUSED if is_final else Event.LOST
+        return settlement.note(charge_id=charge_id, event=event, answer=str(error), at=at)
+    return settlement.note(charge_id=charge_id, event=Event.ACCEPTED, payload=dict(started.payload), at=at)
+
+
+@outside_transaction
+def reconcile(*, charge_id: int, at: datetime.datetime) -> Charge:
+    """Ask the gateway what became of an attempt and settle what it answers."""
+    charge = Charge.objects.select_related("gateway_account").get(pk=charge_id)
+    if charge.gateway_account is None:
+        return charge
+    try:
+        with registry.place_for_a_call():
+            state = registry.adapter(charge.gateway_account).query_payment(charge.number)
+    except (GatewayUnavailable, GatewayRefused) as error:
+        log.warning("query_unanswered", charge=charge.number, error=str(error))
+        return settlement.asked(charge_id=charge_id, answer=str(error), at=at)
+    return settlement.settle(charge_id=charge_id, state=state, at=at)
+
+
+@outside_transaction
+def retire(*, charge_id: int, at: datetime.datetime) -> Charge:
+    """
+    Stop an attempt that another one replaces: ask, close at the gateway, ask again where it was too late.
+
+    Where the gateway will not close (yet), the attempt stays open and the sweep goes on asking about it.
+    """
+    charge = reconcile(charge_id=charge_id, at=at)
+    if charge.status not in OPEN or charge.gateway_account is None:
+        return charge
+    try:
+        with registry.place_for_a_call():
+            result = registry.adapter(charge.gateway_account).close_payment(charge.number)
+    except (GatewayUnavailable, GatewayRefused) as error:
+        log.warning("close_unanswered", charge=charge.number, error=str(error))
+        return charge
+    if result.outcome is Outcome.SUCCEEDED:
+        return settlement.note(charge_id=charge_id, event=Event.CLOSED, answer=result.gateway_status, at=at)
+    return reconcile(charge_id=charge_id, at=at) if result.outcome is Outcome.FAILED else charge
+
+
+def sweep_due(*, limit: int = 100) -> int:
+    """Ask about every charge whose query is due, each on its own. Returns how many were asked about."""
+    charge_ids = sweep.lease_due(at=timezone.now(), limit=limit)
+    for charge_id in charge_ids:
+        try:
+            _sweep(charge_id=charge_id, at=timezone.now())
+        except Exception:
+            # One charge's trouble must not keep the others waiting. Its lease runs out and it is due again.
+            log.exception("sweep_failed", charge_id=charge_id)
+    return len(charge_ids)
+
+
+def _sweep(*, charge_id: int, at: datetime.datetime) -> None:
+    """Ask about an attempt; close it too where its order no longer waits for cash."""
+    is_awaited = Charge.objects.filter(pk=charge_id, order__status__in=AWAITING_CASH).exists()
+    step = reconcile if is_awaited else retire
+    step(charge_id=charge_id, at=at)

@@ -1,0 +1,170 @@
+"""
+An order appears: one statement writes everything of it.
+
+This is the hot path, so it is one statement by hand: order, history, charge, transfers, audit row, the family's
+document and the points stand or fall together on the order's unique numbers (`ON CONFLICT DO NOTHING`) and on what the
+customer's account holds. The order comes first, so that two calls with one number wait for each other there. The
+account stands first among the rest because PostgreSQL carries out what the main query does not read from the last to
+the first: so it comes last, and is locked for little more than the commit.
+"""
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, connection
+
+from payments.charges.models import Tender
+from payments.charges.states import Status as ChargeStatus
+from payments.ledger import accounts
+from payments.ledger.models import OVERDRAWN, TransferKind
+from payments.ledger.operations import NotEnough, Posting
+from payments.orders.operations import finishing_postings
+from payments.orders.states import Event, Status, next_status
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Document:
+    """The family's own row: an `INSERT … SELECT id, … FROM placed` (a constant) and the parameters it names."""
+
+    insert: str
+    parameters: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Placement:
+    """An order that is to appear. `points_fen` of `total_fen` are paid (or held) with it; the rest is cash."""
+
+    number: str
+    family: str
+    client_id: int
+    customer_id: int
+    client_order_no: str
+    client_pay_no: str
+    fingerprint: str
+    title: str
+    total_fen: int
+    shipping_fen: int
+    points_fen: int
+    points_first: bool
+    expires_at: datetime.datetime
+    at: datetime.datetime
+    actor: str
+    request_id: str = ""
+    document: "Document"
+
+    @property
+    def cash_fen(self) -> int:
+        return self.total_fen - self.points_fen
+
+    @property
+    def event(self) -> Event | None:
+        """What placing does to a fresh, unpaid order."""
+        if not self.cash_fen:
+            return Event.ALL_SETTLED
+        return Event.POINTS_SETTLED if self.points_first else None
+
+    @property
+    def status(self) -> Status:
+        return next_status(status=Status.UNPAID, event=self.event) if self.event else Status.UNPAID
+
+    @property
+    def charge_number(self) -> str:
+        return f"{self.number}_1"
+
+    def postings(self) -> list[Posting]:
+        """Return points → escrow and, where nothing is left to pay, what finishing posts."""
+        paid = Posting(
+            debit=accounts.customer_code(kind=accounts.Kind.POINTS, customer_id=self.customer_id),
+            credit=accounts.ESCROW, amount_fen=self.points_fen,
+            kind=TransferKind.PAYMENT, reference=self.charge_number,
+        )  # fmt: skip
+        if self.cash_fen:
+            return [paid] if self.points_fen else []
+        return [
+            paid,
+            *finishing_postings(
+                order_id=None, reference=self.charge_number, total_fen=self.total_fen, shipping_fen=self.shipping_fen
+            ),
+        ]
+
+
+_PLACE = """
+WITH placed AS (
+    INSERT INTO payments_order (number, family, client_id, customer_id, client_order_no, client_pay_no, fingerprint,
+        title, total_fen, shipping_fen, points_fen, cash_fen, status, money_flag, created_at, expires_at, finished_at)
+    VALUES (%(number)s, %(family)s, %(client_id)s, %(customer_id)s, %(client_order_no)s, %(client_pay_no)s,
+        %(fingerprint)s, %(title)s, %(total_fen)s, %(shipping_fen)s, %(points_fen)s, %(cash_fen)s, %(status)s, '',
+        %(at)s, %(expires_at)s, %(finished_at)s)
+    ON CONFLICT DO NOTHING RETURNING id
+), spent AS (
+    {spend}
+), documented AS (
+    {document}
+), moved AS (
+    INSERT INTO payments_ordertransition (order_id, sequence, source, event, target, reason, actor, at)
+    SELECT id, 1, 'unpaid', %(event)s::text, %(status)s, '', %(actor)s, %(at)s FROM placed WHERE %(event)s::text <> ''
+), charged AS (
+    INSERT INTO payments_charge (order_id, attempt, number, tender, mode, amount_fen, paid_fen, status,
+        gateway_trade_no, payload, last_answer, created_at, paid_at, queries)
+    SELECT id, 1, %(charge_number)s, %(tender)s, '', %(points_fen)s, %(points_fen)s, %(charge_status)s,
+        '', '{}', '', %(at)s, %(at)s, 0 FROM placed WHERE %(points_fen)s > 0
+), posted AS (
+    INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference, order_id, at)
+    SELECT p.debit, p.credit, p.amount_fen, p.kind, p.reference, placed.id, %(at)s
+    FROM placed, json_to_recordset(%(postings)s::json)
+        AS p (debit text, credit text, amount_fen bigint, kind text, reference text)
+), audited AS (
+    INSERT INTO payments_auditrow (at, actor, action, subject, request_id, detail)
+    SELECT %(at)s, %(actor)s, 'order.place', 'order:' || %(number)s::text, %(request_id)s, %(detail)s::jsonb FROM placed
+)
+SELECT id FROM placed
+"""
+# No condition on the balance: the CHECK of the table refuses what is not there, on the row as it is after any wait.
+_SPEND = """
+    UPDATE payments_account account SET balance_fen = account.balance_fen - %(points_fen)s
+    FROM placed
+    WHERE account.customer_id = %(customer_id)s AND account.kind = 'points' AND %(points_fen)s > 0
+"""
+
+
+def place(placement: Placement) -> int | None:
+    """
+    Write the order and all that belongs to it, and take the points.
+
+    One statement is a transaction by itself: it needs none around it, and saves the two round trips of one.
+
+    Returns the order's id, or None where one of its numbers is taken and nothing was written.
+
+    :raises NotEnough: if the account holds less than the points; nothing was written
+    """
+    parameters = {
+        **vars(placement),
+        **placement.document.parameters,
+        "cash_fen": placement.cash_fen,
+        "status": placement.status.value,
+        "event": placement.event.value if placement.event else "",
+        "finished_at": None if placement.cash_fen else placement.at,
+        "charge_number": placement.charge_number,
+        "charge_status": _charge_status(placement).value,
+        "tender": Tender.POINTS.value,
+        "postings": json.dumps([vars(posting) for posting in placement.postings()]),
+        "detail": json.dumps({"total_fen": placement.total_fen, "points_fen": placement.points_fen}),
+    }
+    statement = _PLACE.replace("{spend}", _SPEND).replace("{document}", placement.document.insert)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            row: tuple[int] | None = cursor.fetchone()
+    except IntegrityError as error:
+        if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") == OVERDRAWN:
+            raise NotEnough from None
+        raise
+    return row[0] if row else None
+
+
+def _charge_status(placement: Placement) -> ChargeStatus:
+    held = placement.cash_fen and not placement.points_first
+    return ChargeStatus.HELD if held else ChargeStatus.SUCCEEDED

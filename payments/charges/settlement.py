@@ -1,0 +1,165 @@
+"""
+Recording what a gateway says about an attempt: the one place where cash is booked.
+
+Notification and query come through the same `settle`. Only a definite answer moves money, and only under the order's
+lock: the first paid attempt of the right amount pays the order, any other paid one is booked to suspense.
+"""
+
+import datetime
+
+import structlog
+
+from payments import audit
+from payments.charges import sweep
+from payments.charges.models import Charge, Tender
+from payments.charges.states import OPEN, Event, Status, next_status
+from payments.gateways.base import Outcome, PaymentState
+from payments.ledger import accounts
+from payments.ledger import operations as ledger
+from payments.ledger.models import TransferKind
+from payments.ledger.operations import Posting
+from payments.orders import operations as orders
+from payments.orders.models import MoneyFlag, Order
+from payments.orders.states import AWAITING_CASH
+from payments.orders.states import Event as OrderEvent
+from payments.orders.states import Status as OrderStatus
+from payments.transactions import transaction, transaction_required
+
+log = structlog.get_logger(__name__)
+
+# After its expiry at the gateway, a number that the gateway does not know will never be paid.
+NOT_FOUND_IS_FINAL_AFTER = datetime.timedelta(seconds=60)
+ANSWER_LENGTH_MAX = 200
+BOOKED = (Status.SUCCEEDED, Status.SURPLUS, Status.RELEASED)
+
+
+@transaction_required
+def lock(*, charge_id: int) -> tuple[Order, Charge]:
+    """Lock the charge's order, then the charge."""
+    order_id = Charge.objects.values_list("order_id", flat=True).get(pk=charge_id)
+    order = orders.lock(order_id=order_id)
+    return order, Charge.objects.select_for_update(of=("self",)).get(pk=charge_id)
+
+
+def note(
+    *, charge_id: int, event: Event, at: datetime.datetime, answer: str = "", payload: dict[str, str] | None = None
+) -> Charge:
+    """Record an answer that moves no money. What was settled meanwhile stands."""
+    with transaction():
+        _order, charge = lock(charge_id=charge_id)
+        if charge.status not in OPEN or (charge.status == Status.PENDING and event in {Event.LOST, Event.ACCEPTED}):
+            return charge
+        if not (charge.status == Status.UNKNOWN and event == Event.LOST):
+            charge.status = next_status(status=charge.status, event=event)
+        charge.last_answer = answer[:ANSWER_LENGTH_MAX]
+        charge.payload = payload if payload is not None else charge.payload
+        if charge.status not in OPEN:
+            charge.next_query_at = None
+        charge.save(update_fields=["status", "last_answer", "payload", "next_query_at"])
+        return charge
+
+
+def asked(*, charge_id: int, answer: str, at: datetime.datetime) -> Charge:
+    """Record a query that was not answered definitely, and when to ask again."""
+    with transaction():
+        _order, charge = lock(charge_id=charge_id)
+        _ask_again(charge=charge, answer=answer, at=at)
+        return charge
+
+
+def settle(*, charge_id: int, state: PaymentState, at: datetime.datetime) -> Charge:
+    """Record what the gateway says of an attempt, exactly once: status, money, order."""
+    with transaction():
+        order, charge = lock(charge_id=charge_id)
+        if charge.status in BOOKED:
+            _check_repeat(charge=charge, state=state)
+            return charge
+        answer = state.gateway_status or state.outcome.value
+        if state.outcome is Outcome.SUCCEEDED and state.amount_fen is not None:
+            _settle_paid(order=order, charge=charge, state=state, at=at)
+        elif state.outcome is Outcome.FAILED or _is_gone(charge=charge, state=state, at=at):
+            _settle_closed(charge=charge, answer=answer)
+        else:
+            _ask_again(charge=charge, answer=answer, at=at)
+        return charge
+
+
+def _check_repeat(*, charge: Charge, state: PaymentState) -> None:
+    """A repeat changes nothing; one that tells another story is for people."""
+    other = state.trade_no and charge.gateway_trade_no and state.trade_no != charge.gateway_trade_no
+    if other and state.outcome is Outcome.SUCCEEDED:
+        log.error("charge_paid_under_two_trades", charge=charge.number, trade_no=state.trade_no)
+
+
+def _is_gone(*, charge: Charge, state: PaymentState, at: datetime.datetime) -> bool:
+    if state.outcome is not Outcome.NOT_FOUND or charge.expires_at is None:
+        return False
+    return at > charge.expires_at + NOT_FOUND_IS_FINAL_AFTER
+
+
+def _settle_closed(*, charge: Charge, answer: str) -> None:
+    if charge.status in OPEN:
+        charge.status = next_status(status=charge.status, event=Event.CLOSED)
+    charge.last_answer = answer[:ANSWER_LENGTH_MAX]
+    charge.next_query_at = None
+    charge.save(update_fields=["status", "last_answer", "next_query_at"])
+
+
+def _ask_again(*, charge: Charge, answer: str, at: datetime.datetime) -> None:
+    charge.last_answer = answer[:ANSWER_LENGTH_MAX]
+    charge.queries += 1
+    charge.next_query_at = sweep.next_query_at(queries=charge.queries, at=at) if charge.status in OPEN else None
+    charge.save(update_fields=["last_answer", "queries", "next_query_at"])
+
+
+def _settle_paid(*, order: Order, charge: Charge, state: PaymentState, at: datetime.datetime) -> None:
+    paid_fen = state.amount_fen or 0
+    pays = order.status in AWAITING_CASH and paid_fen == charge.amount_fen
+    charge.status = next_status(status=charge.status, event=Event.PAID if pays else Event.PAID_SURPLUS)
+    charge.paid_fen = paid_fen
+    charge.gateway_trade_no = state.trade_no
+    charge.paid_at = state.paid_at or at
+    charge.last_answer = (state.gateway_status or state.outcome.value)[:ANSWER_LENGTH_MAX]
+    charge.next_query_at = None
+    charge.save(
+        update_fields=["status", "paid_fen", "gateway_trade_no", "paid_at", "last_answer", "next_query_at"]
+    )  # fmt: skip
+    actor = f"gateway:{charge.tender}"
+    ledger.post(_cash_posting(order=order, charge=charge, pays=pays))
+    audit.record(actor=actor, action="charge.paid" if pays else "charge.surplus", subject=order.subject,
+                 charge=charge.number, paid_fen=paid_fen, trade_no=state.trade_no)  # fmt: skip
+    log.info("charge_paid", order=order.number, charge=charge.number, paid_fen=paid_fen, pays=pays)
+    if pays:
+        _pay_order(order=order, charge=charge, actor=actor, at=at)
+    else:
+        orders.flag(order=order, money_flag=_surplus_flag(order), actor=actor, reason=charge.number)
+
+
+def _cash_posting(*, order: Order, charge: Charge, pays: bool) -> Posting:
+    return Posting(
+        debit=accounts.clearing_code(gateway_account_id=charge.gateway_account_id or 0),
+        credit=accounts.ESCROW if pays else accounts.SUSPENSE,
+        amount_fen=charge.paid_fen or 0,
+        kind=TransferKind.PAYMENT if pays else TransferKind.SURPLUS,
+        reference=charge.number,
+        order_id=order.pk,
+    )
+
+
+def _surplus_flag(order: Order) -> MoneyFlag:
+    if order.status == OrderStatus.CLOSED:
+        return MoneyFlag.PAID_LATE
+    return MoneyFlag.NEEDS_ATTENTION if order.status in AWAITING_CASH else MoneyFlag.OVERPAID
+
+
+@transaction_required
+def _pay_order(*, order: Order, charge: Charge, actor: str, at: datetime.datetime) -> None:
+    """All cash is there: take the points that were held for it, and finish the order."""
+    held = order.charges.select_for_update(of=("self",)).filter(tender=Tender.POINTS, status=Status.HELD).first()
+    if held is not None:
+        orders.apply(order=order, event=OrderEvent.CASH_SETTLED, actor=actor, at=at, reason=charge.number)
+        held.status = next_status(status=held.status, event=Event.TAKEN)
+        held.save(update_fields=["status"])
+    orders.finish(order=order, reference=charge.number, actor=actor, at=at)
+    if order.charges.filter(status__in=OPEN).update(next_query_at=at):
+        sweep.wake()  # the other attempts are to be closed before somebody pays them too

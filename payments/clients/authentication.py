@@ -1,0 +1,95 @@
+"""
+Who calls: token, network, family, timestamp and sign, in this order, with one SQL statement.
+
+What a view asks for stands on the view (`FamilyViewSet`). A client's `unsigned_from` lists networks whose calls need
+neither timestamp nor sign.
+"""
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, cast
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+from structlog.contextvars import bind_contextvars
+
+from payments.clients import errors, queries, signing
+from payments.clients.models import ApiClient
+from payments.clients.networks import caller
+from payments.wire.fields import UnreadableTimestamp, read_timestamp
+from payments.wire.parsers import parameters
+
+SCHEMES = {"token", "bearer"}
+
+
+class ClientAuthentication(BaseAuthentication):
+    """`request.user` becomes the service account, `request.auth` the client with its `permission_names`."""
+
+    def authenticate(self, request: Request) -> tuple[AbstractBaseUser, ApiClient] | None:
+        """
+        Return account and client; None without a token, which `IsClient` then asks for.
+
+        :raises OnetillError: one of `payments.clients.errors`
+        """
+        token = token_of(request.META.get("HTTP_AUTHORIZATION", ""))
+        if not token:
+            return None
+        client = queries.by_token(token=token)
+        if client is None or not (client.is_active and client.user.is_active):
+            raise errors.TokenUnknown
+        bind_contextvars(client=client.name)
+        request._request.client = client  # type: ignore[attr-defined]  # noqa: SLF001  for the exception handler
+        view = cast("Any", (request.parser_context or {}).get("view"))
+        _check_origin_and_sign(request=request, client=client, view=view)
+        return client.user, client
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Token realm="onetill"'
+
+
+def client_of(request: Request) -> ApiClient:
+    """Return the client that an authenticated call comes from."""
+    return cast("ApiClient", request.auth)
+
+
+def token_of(header: str) -> str:
+    """Return the token of an Authorization header: `Token …`, `Bearer …`, or the bare token of document 003."""
+    scheme, _, rest = header.strip().partition(" ")
+    return rest.strip() if scheme.lower() in SCHEMES else header.strip()
+
+
+def _check_origin_and_sign(*, request: Request, client: ApiClient, view: Any) -> None:
+    origin = caller(request.META)
+    if client.allowed_networks and not origin.is_in(client.allowed_networks):
+        raise errors.NetworkNotAllowed
+    if view.family not in client.families:
+        raise errors.FamilyNotServed
+    if origin.is_plain and origin.is_in(client.unsigned_from):
+        return
+    if view.timestamp_required:
+        _check_timestamp(parameters(request), now=timezone.now())
+    if view.sign_required:
+        _check_sign(parameters(request), client=client)
+
+
+def _check_timestamp(params: Mapping[str, Any], *, now: datetime.datetime) -> None:
+    value = params.get("timestamp")
+    if value is None or value == "":
+        raise errors.TimestampMissing(field="timestamp")
+    try:
+        at = read_timestamp(value)
+    except UnreadableTimestamp:
+        raise errors.TimestampUnreadable(field="timestamp") from None
+    if abs((now - at).total_seconds()) > settings.SIGN_WINDOW_SECONDS:
+        raise errors.TimestampExpired(field="timestamp", seconds=settings.SIGN_WINDOW_SECONDS)
+
+
+def _check_sign(params: Mapping[str, Any], *, client: ApiClient) -> None:
+    given = params.get("sign")
+    if given is None or given == "":
+        raise errors.SignMissing(field="sign")
+    if not signing.matches(given=given, params=params, secret=client.secret(), sign_type=client.sign_type):
+        raise errors.SignWrong(field="sign")

@@ -1,0 +1,105 @@
+import hashlib
+import ipaddress
+import uuid
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from payments import secrets
+
+
+class SignType(models.TextChoices):
+    MD5 = "MD5", "MD5"
+    HMAC_SHA256 = "HMAC-SHA256", "HMAC-SHA256"
+
+
+class PointsPolicy(models.TextChoices):
+    POINTS_FIRST = "points_first", _("points leave the account when the order is made")
+    POINTS_LAST = "points_last", _("points are held and taken once the cash is there")
+
+
+def validate_network(text: str) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValidationError(_("%(text)s is not a network such as 10.0.0.0/8"), params={"text": text}) from error
+
+
+def token_digest(token: str) -> str:
+    """What is stored of a token: tokens are random, so one SHA-256 is as good as a slow hash."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class ApiClient(models.Model):
+    """A calling system. Its Django user is its service account, so that permissions are Django's own."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.SlugField(_("name"), max_length=40, unique=True)
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("service account"))
+    token_sha256 = models.CharField(_("token digest"), max_length=64, unique=True, editable=False)
+    sealed_secret = models.TextField(_("signing secret, sealed"), editable=False)
+    sign_type = models.CharField(_("signing method"), max_length=16, choices=SignType, default=SignType.MD5)
+    families = ArrayField(models.CharField(max_length=32), verbose_name=_("families it serves"), default=list)
+    allowed_networks = ArrayField(
+        models.CharField(max_length=43, validators=[validate_network]),
+        verbose_name=_("networks it may call from"),
+        default=list,
+        blank=True,
+        help_text=_("Empty: from anywhere."),
+    )
+    unsigned_from = ArrayField(
+        models.CharField(max_length=43, validators=[validate_network]),
+        verbose_name=_("networks that need neither sign nor token"),
+        default=list,
+        blank=True,
+        help_text=_("Private networks only."),
+    )
+    redirect_hosts = ArrayField(
+        models.CharField(max_length=253),
+        verbose_name=_("hosts a customer may be led back to"),
+        default=list,
+        blank=True,
+    )
+    points_policy = models.CharField(
+        _("points policy"), max_length=16, choices=PointsPolicy, default=PointsPolicy.POINTS_FIRST
+    )
+    order_ttl_seconds = models.PositiveIntegerField(_("seconds an order may wait"), default=1_800)
+    always_http_200 = models.BooleanField(_("answer 200 for refusals"), default=False)
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    permission_names: frozenset[str]  # such as checkout.point_pay: read with the client by `queries.by_token`
+
+    class Meta:
+        verbose_name = _("API client")
+        verbose_name_plural = _("API clients")
+        constraints = [
+            models.CheckConstraint(name="client_sign_type_known", condition=Q(sign_type__in=SignType.values)),
+            models.CheckConstraint(
+                name="client_points_policy_known", condition=Q(points_policy__in=PointsPolicy.values)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def actor(self) -> str:
+        return f"client:{self.name}"
+
+    @property
+    def _secret_context(self) -> bytes:
+        return secrets.context(model="apiclient", field="secret", uid=self.uid)
+
+    def secret(self) -> str:
+        return secrets.unseal(sealed=self.sealed_secret, context=self._secret_context)
+
+    def set_secret(self, secret: str) -> None:
+        self.sealed_secret = secrets.seal(text=secret, context=self._secret_context)
+
+    def set_token(self, token: str) -> None:
+        self.token_sha256 = token_digest(token)

@@ -1,0 +1,130 @@
+"""Making clients, and taking their keys away."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.core.exceptions import ValidationError
+from django.db.models import Value
+from django.db.models.functions import Concat
+from django.utils.translation import gettext_lazy as _
+
+from payments import audit
+from payments.clients.models import ApiClient, SignType
+from payments.errors import Conflict, Malformed, NotFound
+from payments.transactions import transaction, transaction_required
+
+TOKEN_BYTES = 32
+ACCOUNT_PREFIX = "client-"
+
+
+class ClientNameTaken(Conflict):
+    code = "client_name_taken"
+    message = _("There is a client %(name)s already. Choose another name, or rotate its keys.")
+
+
+class ClientUnknown(NotFound):
+    code = "client_unknown"
+    message = _("There is no client %(name)s.")
+
+
+class ClientUnfit(Malformed):
+    code = "client_unfit"
+    message = _("%(problem)s")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What a client needs to call, in the clear: shown once, kept nowhere."""
+
+    client: ApiClient
+    token: str
+    secret: str
+
+
+def create_client(
+    *,
+    name: str,
+    families: Sequence[str],
+    actor: str,
+    sign_type: str = SignType.MD5,
+    redirect_hosts: Sequence[str] = (),
+    allowed_networks: Sequence[str] = (),
+    permissions: Sequence[str] = (),
+) -> Keys:
+    """
+    Make a client with its service account. `permissions` are Django's, such as `checkout.point_pay`.
+
+    :raises ClientNameTaken: if a client or an account has the name
+    :raises ClientUnfit: for a name, network or permission that is none
+    """
+    with transaction():
+        if ApiClient.objects.filter(name=name).exists():
+            raise ClientNameTaken(field="name", name=name)
+        account, is_new = get_user_model().objects.get_or_create(username=f"{ACCOUNT_PREFIX}{name}")
+        if not is_new:
+            raise ClientNameTaken(field="name", name=name)
+        account.set_unusable_password()
+        account.save(update_fields=["password"])
+        account.user_permissions.set(_permissions(permissions))
+        client = ApiClient(
+            name=name,
+            user=account,
+            families=list(families),
+            sign_type=sign_type,
+            redirect_hosts=list(redirect_hosts),
+            allowed_networks=list(allowed_networks),
+        )
+        keys = _new_keys(client)
+        try:
+            client.full_clean()
+        except ValidationError as error:
+            raise ClientUnfit(problem=" ".join(error.messages)) from error
+        client.save(force_insert=True)
+        audit.record(
+            actor=actor,
+            action="client.create",
+            subject=f"client:{name}",
+            families=client.families,
+            permissions=sorted(permissions),
+        )
+    return keys
+
+
+def rotate_keys(*, name: str, actor: str) -> Keys:
+    """
+    Give a client a new token and a new secret; the old ones stop working at once.
+
+    :raises ClientUnknown: if nobody has the name
+    """
+    with transaction():
+        client = _lock(name=name)
+        keys = _new_keys(client)
+        client.save(update_fields=["token_sha256", "sealed_secret"])
+        audit.record(actor=actor, action="client.rotate_keys", subject=f"client:{name}")
+    return keys
+
+
+@transaction_required
+def _lock(*, name: str) -> ApiClient:
+    client = ApiClient.objects.select_for_update().filter(name=name).first()
+    if client is None:
+        raise ClientUnknown(field="name", name=name)
+    return client
+
+
+def _new_keys(client: ApiClient) -> Keys:
+    keys = Keys(client=client, token=secrets.token_urlsafe(TOKEN_BYTES), secret=secrets.token_urlsafe(TOKEN_BYTES))
+    client.set_token(keys.token)
+    client.set_secret(keys.secret)
+    return keys
+
+
+def _permissions(names: Sequence[str]) -> list[Permission]:
+    full_name = Concat("content_type__app_label", Value("."), "codename")
+    found = {p.full_name: p for p in Permission.objects.annotate(full_name=full_name).filter(full_name__in=names)}
+    if unknown := sorted(set(names) - found.keys()):
+        raise ClientUnfit(field="permission", problem=_("There is no permission %s.") % ", ".join(unknown))
+    return list(found.values())

@@ -1,0 +1,170 @@
+"""
+What a gateway must do.
+
+Plain frozen data in, plain frozen data out. An adapter knows its own protocol and nothing of Django, of our
+models or of our orders. Money is integer fen, times are aware datetimes.
+"""
+
+import dataclasses
+import datetime
+import enum
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class Outcome(enum.StrEnum):
+    """What a gateway says about a payment, a refund or a close. Only the first two move money."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # terminal: the gateway will never pay (or refund) under this number
+    PENDING = "pending"
+    UNKNOWN = "unknown"  # no verified, definite answer: ask again before believing anything
+    NOT_FOUND = "not_found"  # the gateway has not heard of this number (yet)
+
+
+class Mode(enum.StrEnum):
+    """How the payer is led to the gateway."""
+
+    QR = "qr"  # a code on a screen: Alipay precreate, WeChat NATIVE
+    PAGE = "page"  # the gateway's page on a desktop: Alipay page
+    WAP = "wap"  # the gateway's page on a phone: Alipay wap, WeChat H5
+    APP = "app"  # parameters for a mobile app's SDK
+    JSAPI = "jsapi"  # inside WeChat
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PaymentRequest:
+    number: str  # our charge number, the gateway's idempotency key: at most 32 of [0-9A-Za-z_]
+    mode: Mode
+    amount_fen: int
+    subject: str
+    expires_at: datetime.datetime
+    notify_url: str  # absolute
+    return_url: str = ""  # absolute; where PAGE and WAP lead the payer afterwards
+    payer_address: str = ""  # IP address of the payer, where the gateway wants it
+    payer_id: str = ""  # WeChat openid for JSAPI
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PaymentStarted:
+    """
+    The gateway takes payment under our number.
+
+    `payload` is what the payer's side needs, by mode: QR `{"qr_code": …}`, PAGE and WAP `{"url": …}`, APP
+    `{"order_string": …}` (Alipay) or the gateway's own parameter names (WeChat).
+    """
+
+    payload: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PaymentState:
+    """What the gateway knows of a payment: the answer to a query, or what a notification tells."""
+
+    outcome: Outcome
+    number: str
+    amount_fen: int | None = None  # the whole order amount, not what was left after the gateway's own coupons
+    trade_no: str = ""  # the gateway's number
+    paid_at: datetime.datetime | None = None
+    buyer: str = ""  # as masked by the gateway
+    gateway_status: str = ""  # the gateway's own word, for people
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CloseResult:
+    """SUCCEEDED closed; FAILED too late, it is paid: query; NOT_FOUND no trade there (yet); PENDING not now."""
+
+    outcome: Outcome
+    gateway_status: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RefundRequest:
+    number: str  # our refund leg's number, the gateway's idempotency key
+    charge_number: str
+    amount_fen: int
+    total_fen: int  # of the charge
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RefundState:
+    outcome: Outcome
+    number: str
+    amount_fen: int | None = None
+    refunded_at: datetime.datetime | None = None
+    gateway_status: str = ""
+
+
+class NotificationKind(enum.StrEnum):
+    PAYMENT = "payment"
+    REFUND = "refund"
+    CLOSED = "closed"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RawNotification:
+    """A delivery exactly as it came."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Notification:
+    """A delivery whose signature and merchant are verified. Number and amount are the caller's to check."""
+
+    notification_id: str  # the gateway's own id of the notice, equal in every retry
+    kind: NotificationKind
+    payment: PaymentState
+    refund: RefundState | None = None
+
+
+class Acknowledgement(enum.StrEnum):
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AcknowledgementBytes:
+    status: int
+    content_type: str
+    body: bytes
+
+
+class GatewayUnavailable(Exception):
+    """The call may or may not have reached the gateway. The outcome is unknown: query."""
+
+
+class GatewayRefused(Exception):
+    """
+    A verified, definite no. `permanent` says whether the same call can ever succeed.
+
+    `code` is the gateway's own, e.g. `ACQ.TRADE_HAS_SUCCESS`.
+    """
+
+    def __init__(self, code: str, message: str = "", *, permanent: bool = True) -> None:
+        super().__init__(f"{code}: {message}" if message else code)
+        self.code, self.message, self.permanent = code, message, permanent
+
+
+class NotificationRejected(Exception):
+    """Not proven to come from the gateway for this merchant. `reason` is one of `REASONS`."""
+
+    REASONS = ("malformed", "bad_signature", "wrong_merchant")
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason, self.detail = reason, detail
+
+
+class Gateway(Protocol):
+    """Seven verbs, none optional. Calls that go out raise GatewayUnavailable or GatewayRefused."""
+
+    def create_payment(self, request: PaymentRequest) -> PaymentStarted: ...
+    def query_payment(self, number: str) -> PaymentState: ...
+    def close_payment(self, number: str) -> CloseResult: ...
+    def refund(self, request: RefundRequest) -> RefundState: ...
+    def query_refund(self, number: str, *, charge_number: str) -> RefundState: ...
+    def parse_notification(self, raw: RawNotification) -> Notification: ...
+    def acknowledgement(self, answer: Acknowledgement) -> AcknowledgementBytes: ...

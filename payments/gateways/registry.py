@@ -1,0 +1,99 @@
+"""From a GatewayAccount row to the adapter that speaks for it."""
+
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from payments.errors import TryAgain
+from payments.gateways.alipay.gateway import AlipayAccount, AlipayGateway
+from payments.gateways.base import Gateway
+from payments.gateways.memory import MemoryGateway
+from payments.gateways.models import GatewayAccount, GatewayKind
+from payments.secrets import CannotUnseal
+
+
+def _alipay(account: GatewayAccount) -> Gateway:
+    return AlipayGateway(
+        AlipayAccount(
+            app_id=account.app_id,
+            seller_id=account.merchant_id,
+            base_url=account.base_url,
+            **account.options,
+            **account.credentials(),
+        )
+    )
+
+
+def _memory(account: GatewayAccount) -> Gateway:
+    return MemoryGateway(merchant_id=account.app_id)
+
+
+GATEWAYS: dict[str, Callable[[GatewayAccount], Gateway]] = {
+    GatewayKind.ALIPAY: _alipay,
+    GatewayKind.MEMORY: _memory,
+}
+NOTIFY_PATHS: dict[str, str] = {
+    GatewayKind.ALIPAY: "/rest/pub/ali/pay_notify",
+    GatewayKind.MEMORY: "/rest/pub/memory/pay_notify",
+}
+
+log = structlog.get_logger(__name__)
+
+# At most half of a process's threads wait for gateways at once: the rest go on serving.
+_places = threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 2))
+
+
+class GatewayMisconfigured(TryAgain):
+    """The account's keys or options do not fit together: staff must mend it. Other ways to pay go on."""
+
+    code = "gateway_misconfigured"
+    message = _("This way to pay is out of order. Choose another one.")
+
+
+class GatewayBusy(TryAgain):
+    code = "gateway_busy"
+    message = _("Too many payments are being started. Try again in a moment.")
+
+
+def adapter(account: GatewayAccount) -> Gateway:
+    """
+    Return the adapter of an account. It is kept, with its connections, until the account changes.
+
+    :raises GatewayMisconfigured: if the account's keys or options do not fit together
+    """
+    try:
+        return _adapter(account.pk, account.updated_at.isoformat())
+    except (TypeError, ValueError, CannotUnseal) as error:
+        log.exception("gateway_misconfigured", account=account.pk)
+        raise GatewayMisconfigured from error
+
+
+@functools.lru_cache(maxsize=64)
+def _adapter(account_id: int, version: str) -> Gateway:
+    account = GatewayAccount.objects.get(pk=account_id)
+    return GATEWAYS[account.kind](account)
+
+
+def notify_url(account: GatewayAccount) -> str:
+    """Return the absolute address at which the gateway reaches us for this account."""
+    return (account.notify_base or settings.BASE_URL).rstrip("/") + NOTIFY_PATHS[account.kind]
+
+
+@contextmanager
+def place_for_a_call() -> Iterator[None]:
+    """
+    Take one of the places for gateway calls of this process.
+
+    :raises GatewayBusy: at once, if all are taken
+    """
+    if not _places.acquire(blocking=False):
+        raise GatewayBusy
+    try:
+        yield
+    finally:
+        _places.release()

@@ -1,0 +1,195 @@
+"""
+What gateways tell us, kept raw before it is believed.
+
+receive  verifies a delivery, keeps it with its verdict, processes it, and answers in the gateway's own bytes
+process  settles an accepted one, exactly as the query would; again, if the first time was cut short
+"""
+
+import datetime
+from collections.abc import Mapping
+from contextlib import suppress
+
+import structlog
+from django.db import IntegrityError
+from django.utils import timezone
+
+from payments.charges import settlement, sweep
+from payments.charges.models import Charge
+from payments.gateways import registry
+from payments.gateways.base import (
+    Acknowledgement,
+    AcknowledgementBytes,
+    Gateway,
+    Notification,
+    NotificationKind,
+    NotificationRejected,
+    RawNotification,
+)
+from payments.gateways.models import GatewayAccount
+from payments.inbox.models import BODY_BYTES_MAX, GENUINE, InboundNotification, Verdict
+from payments.transactions import transaction
+
+log = structlog.get_logger(__name__)
+
+# Refused deliveries are anybody's to send: so many a minute are kept, for so long.
+REFUSED_KEPT_PER_MINUTE = 120
+REFUSED_KEPT_FOR = datetime.timedelta(days=30)
+DROPPED_HEADERS = ("authorization", "cookie")
+
+# Of several accounts that refuse a delivery, the most telling refusal is kept.
+_TELLING = (Verdict.WRONG_MERCHANT, Verdict.BAD_SIGNATURE, Verdict.MALFORMED)
+
+
+def receive(
+    *, kind: str, headers: Mapping[str, str], body: bytes, remote_address: str | None, at: datetime.datetime
+) -> AcknowledgementBytes:
+    """Take one delivery of a gateway and return what to answer. Answered `success` only after COMMIT."""
+    raw = RawNotification(headers=headers, body=body[: BODY_BYTES_MAX + 1])
+    gateways = _gateways(kind)
+    account, told, refusal = _verify(gateways=gateways, raw=raw)
+    kept = _keep(kind=kind, account=account, told=told, refusal=refusal, raw=raw, address=remote_address)
+    if account and told and kept and kept.verdict in {Verdict.ACCEPTED, Verdict.REPEAT}:
+        _act(row=_first(kept), told=told, at=at)
+        return gateways[account].acknowledgement(Acknowledgement.SUCCESS)
+    if not gateways:
+        return AcknowledgementBytes(status=503, content_type="text/plain", body=b"failure")
+    return next(iter(gateways.values())).acknowledgement(Acknowledgement.FAILURE)
+
+
+def _gateways(kind: str) -> dict[GatewayAccount, Gateway]:
+    """Return every account of a gateway with its adapter, active ones first. One that is out of order is left out."""
+    gateways: dict[GatewayAccount, Gateway] = {}
+    for account in GatewayAccount.objects.filter(kind=kind).order_by("-is_active", "pk"):
+        with suppress(registry.GatewayMisconfigured):
+            gateways[account] = registry.adapter(account)
+    return gateways
+
+
+def _verify(
+    *, gateways: Mapping[GatewayAccount, Gateway], raw: RawNotification
+) -> tuple[GatewayAccount | None, Notification | None, NotificationRejected | None]:
+    """Return the account whose keys prove the delivery and what it says, or why none does."""
+    refusals: list[tuple[GatewayAccount, NotificationRejected]] = []
+    for account, gateway in gateways.items():
+        try:
+            return account, gateway.parse_notification(raw), None
+        except NotificationRejected as rejected:
+            refusals.append((account, rejected))
+    if not refusals:
+        return None, None, NotificationRejected(Verdict.WRONG_MERCHANT, "no account of this gateway")
+    account, refusal = min(refusals, key=lambda pair: _TELLING.index(Verdict(pair[1].reason)))
+    return (account if refusal.reason == Verdict.WRONG_MERCHANT else None), None, refusal
+
+
+def _keep(
+    *,
+    kind: str,
+    account: GatewayAccount | None,
+    told: Notification | None,
+    refusal: NotificationRejected | None,
+    raw: RawNotification,
+    address: str | None,
+) -> InboundNotification | None:
+    verdict, charge, detail = _judge(account=account, told=told, refusal=refusal)
+    if verdict not in GENUINE:
+        log.warning("notification_refused", gateway=kind, verdict=verdict, detail=detail, address=address)
+        if _too_many_refused():
+            return None
+    elif verdict != Verdict.ACCEPTED:
+        log.error("notification_alarm", gateway=kind, verdict=verdict, detail=detail)
+    row = InboundNotification(
+        gateway=kind,
+        gateway_account=account,
+        notification_id=told.notification_id if told else "",
+        verdict=verdict,
+        detail=detail[:200],
+        charge=charge,
+        remote_address=address,
+        headers={name: value for name, value in raw.headers.items() if name.lower() not in DROPPED_HEADERS},
+        body=raw.body[:BODY_BYTES_MAX],
+    )
+    try:
+        with transaction():
+            row.save(force_insert=True)
+            if verdict == Verdict.WRONG_AMOUNT and charge is not None:
+                # Believe the gateway's own book, not the notice: ask at once.
+                Charge.objects.filter(pk=charge.pk).update(next_query_at=timezone.now())
+                sweep.wake()
+    except IntegrityError:
+        row.verdict = Verdict.REPEAT
+        row.save(force_insert=True)
+    return row
+
+
+def _judge(
+    *, account: GatewayAccount | None, told: Notification | None, refusal: NotificationRejected | None
+) -> tuple[Verdict, Charge | None, str]:
+    if told is None or account is None:
+        reason = refusal.reason if refusal else Verdict.MALFORMED
+        return Verdict(reason), None, refusal.detail if refusal else ""
+    charge = Charge.objects.filter(number=told.payment.number, gateway_account=account).first()
+    if charge is None:
+        return Verdict.UNKNOWN_NUMBER, None, told.payment.number
+    if told.kind is NotificationKind.PAYMENT and told.payment.amount_fen != charge.amount_fen:
+        return Verdict.WRONG_AMOUNT, charge, f"{told.payment.amount_fen} fen instead of {charge.amount_fen}"
+    return Verdict.ACCEPTED, charge, ""
+
+
+def _too_many_refused() -> bool:
+    since = timezone.now() - datetime.timedelta(minutes=1)
+    refused = InboundNotification.objects.exclude(verdict__in=GENUINE).filter(received_at__gte=since)
+    return refused[: REFUSED_KEPT_PER_MINUTE + 1].count() > REFUSED_KEPT_PER_MINUTE
+
+
+def _first(row: InboundNotification) -> InboundNotification:
+    """Return the accepted delivery that `row` is or repeats."""
+    if row.verdict == Verdict.ACCEPTED:
+        return row
+    return InboundNotification.objects.get(
+        gateway_account=row.gateway_account, notification_id=row.notification_id, verdict=Verdict.ACCEPTED
+    )
+
+
+def process(*, notification_id: int, at: datetime.datetime) -> None:
+    """Act on an accepted notification that was kept. Repeating it changes nothing."""
+    row = InboundNotification.objects.select_related("gateway_account").get(pk=notification_id)
+    if row.verdict != Verdict.ACCEPTED or row.gateway_account is None:
+        return
+    raw = RawNotification(headers=row.headers, body=bytes(row.body))
+    told = registry.adapter(row.gateway_account).parse_notification(raw)
+    _act(row=row, told=told, at=at)
+
+
+def _act(*, row: InboundNotification, told: Notification, at: datetime.datetime) -> None:
+    """Settle what a notice tells. Only a payment is booked from it; anything else makes us ask the gateway."""
+    if row.processed_at is not None or row.charge_id is None:
+        return
+    if told.kind is NotificationKind.PAYMENT:
+        settlement.settle(charge_id=row.charge_id, state=told.payment, at=at)
+    else:
+        Charge.objects.filter(pk=row.charge_id, next_query_at__isnull=False).update(next_query_at=at)
+    InboundNotification.objects.filter(pk=row.pk, processed_at__isnull=True).update(processed_at=at)
+
+
+def process_due(*, limit: int = 100) -> int:
+    """Process accepted notifications that were left, e.g. by a process killed between keeping and settling."""
+    left = timezone.now() - datetime.timedelta(seconds=30)
+    due = InboundNotification.objects.filter(
+        verdict=Verdict.ACCEPTED, processed_at__isnull=True, received_at__lte=left
+    ).order_by("pk")
+    ids = list(due.values_list("pk", flat=True)[:limit])
+    for notification_id in ids:
+        try:
+            process(notification_id=notification_id, at=timezone.now())
+        except Exception:  # the others must not wait for one; it stays due and staff see it
+            log.exception("notification_failed", notification_id=notification_id)
+    return len(ids)
+
+
+def prune_refused(*, limit: int = 10_000) -> int:
+    """Delete refused deliveries that are past keeping. Returns how many."""
+    old = InboundNotification.objects.exclude(verdict__in=GENUINE).filter(
+        received_at__lt=timezone.now() - REFUSED_KEPT_FOR
+    )
+    deleted, _by_model = InboundNotification.objects.filter(pk__in=old.values("pk")[:limit]).delete()
+    return deleted

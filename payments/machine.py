@@ -1,0 +1,31 @@
+"""What every state machine of ours has: a table `{status: {event: status}}`, and a refusal of what is not in it."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+from payments.errors import Conflict
+
+S = TypeVar("S", bound=TextChoices)
+E = TypeVar("E", bound=TextChoices)
+
+
+class IllegalTransition(Conflict):
+    """The table has no such move."""
+
+    code = "illegal_transition"
+    message = _("%(event)s is not possible while the status is %(status)s")
+
+
+def move(table: Mapping[S, Mapping[E, S]], *, status: S, event: E) -> S:
+    """
+    Return the status that `event` leads to.
+
+    :raises IllegalTransition: if the table has no such move
+    """
+    try:
+        return table[status][event]
+    except KeyError:
+        raise IllegalTransition(event=event.label, status=status.label) from None

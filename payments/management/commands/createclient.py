@@ -1,0 +1,55 @@
+"""Make an API client and print its token and secret, once."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from payments.clients import operations
+from payments.clients.models import SignType
+from payments.errors import OnetillError
+from payments.wire import ENVELOPES
+
+ACTOR = "system"
+PERMISSIONS = {"checkout": ["checkout.point_pay"]}  # without which a client of the family could call nothing
+
+
+class Command(BaseCommand):
+    help = "Make an API client (or, with --rotate, give one new keys) and print its token and secret, once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name")
+        parser.add_argument("--family", action="append", default=[], choices=sorted(ENVELOPES), dest="families")
+        parser.add_argument("--sign-type", choices=SignType.values, default=SignType.MD5)
+        parser.add_argument("--redirect-host", action="append", default=[], dest="redirect_hosts")
+        parser.add_argument("--allowed-network", action="append", default=[], dest="allowed_networks")
+        parser.add_argument("--permission", action="append", default=[], dest="permissions")
+        parser.add_argument(
+            "--rotate", action="store_true", help="new keys for a client that exists; nothing else changes"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            keys = self._rotate(options) if options["rotate"] else self._create(options)
+        except OnetillError as error:
+            raise CommandError(error.sentence()) from error
+        self.stdout.write(f"token:  {keys.token}")
+        self.stdout.write(f"secret: {keys.secret}")
+        self.stderr.write("Keep them now: they are not shown again.")
+
+    def _create(self, options: dict[str, Any]) -> operations.Keys:
+        families = options["families"]
+        if not families:
+            raise CommandError("Name at least one --family.")
+        by_family = [name for family in families for name in PERMISSIONS.get(family, [])]
+        return operations.create_client(
+            name=options["name"],
+            families=families,
+            sign_type=options["sign_type"],
+            redirect_hosts=options["redirect_hosts"],
+            allowed_networks=options["allowed_networks"],
+            permissions=[*by_family, *options["permissions"]],
+            actor=ACTOR,
+        )
+
+    def _rotate(self, options: dict[str, Any]) -> operations.Keys:
+        return operations.rotate_keys(name=options["name"], actor=ACTOR)

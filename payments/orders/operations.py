@@ -1,0 +1,122 @@
+"""Changing orders. Lock the order before anything that belongs to it."""
+
+import datetime
+
+import structlog
+from django.db.models import Max
+
+from payments import audit
+from payments.ledger import accounts
+from payments.ledger import operations as ledger
+from payments.ledger.models import TransferKind
+from payments.ledger.operations import Posting
+from payments.orders import families, states
+from payments.orders.models import MoneyFlag, Order, OrderTransition
+from payments.orders.states import Event, Status
+from payments.transactions import savepoint, transaction, transaction_required
+
+log = structlog.get_logger(__name__)
+
+FULFIL_AGAIN_AFTER = datetime.timedelta(minutes=1)
+
+
+@transaction_required
+def lock(*, order_id: int) -> Order:
+    """Load the order with a row lock."""
+    return Order.objects.select_for_update(of=("self",)).get(pk=order_id)
+
+
+@transaction_required
+def apply(*, order: Order, event: str, actor: str, at: datetime.datetime, reason: str = "") -> None:
+    """
+    Apply `event` to a locked order and append it to the order's history.
+
+    :raises machine.IllegalTransition: if the table does not allow it
+    """
+    target = states.next_status(status=order.status, event=event)
+    last = order.transitions.aggregate(n=Max("sequence"))["n"] or 0
+    OrderTransition.objects.create(
+        order=order,
+        sequence=last + 1,
+        source=order.status,
+        event=event,
+        target=target,
+        actor=actor,
+        at=at,
+        reason=reason,
+    )
+    order.status = target
+    if target == Status.PAY_FINISHED:
+        order.finished_at = at
+    order.save(update_fields=["status", "finished_at"])
+
+
+def finishing_postings(*, order_id: int | None, reference: str, total_fen: int, shipping_fen: int) -> list[Posting]:
+    """
+    Return what finishing an order posts: escrow → sales, escrow → shipping.
+
+    `reference` is the number of the charge that made it complete.
+    """
+    goods = Posting(
+        debit=accounts.ESCROW, credit=accounts.SALES, amount_fen=total_fen - shipping_fen,
+        kind=TransferKind.SALE, reference=reference, order_id=order_id,
+    )  # fmt: skip
+    shipping = Posting(
+        debit=accounts.ESCROW, credit=accounts.SHIPPING, amount_fen=shipping_fen,
+        kind=TransferKind.SHIPPING, reference=reference, order_id=order_id,
+    )  # fmt: skip
+    return [posting for posting in (goods, shipping) if posting.amount_fen]
+
+
+@transaction_required
+def finish(*, order: Order, reference: str, actor: str, at: datetime.datetime) -> None:
+    """Complete a locked order whose tenders are all in escrow: status, sales and shipping, fulfilment."""
+    apply(order=order, event=Event.ALL_SETTLED, actor=actor, at=at, reason=reference)
+    ledger.post(
+        *finishing_postings(
+            order_id=order.pk, reference=reference, total_fen=order.total_fen, shipping_fen=order.shipping_fen
+        )
+    )
+    fulfil(order=order, at=at)
+
+
+@transaction_required
+def fulfil(*, order: Order, at: datetime.datetime) -> None:
+    """
+    Let the family deliver what was paid.
+
+    If it cannot, the payment stands: the order is flagged and fulfilment is due again in a minute.
+    """
+    try:
+        with savepoint():
+            families.family(order.family).fulfil(order=order)
+    except Exception:
+        log.exception("fulfilment_failed", order=order.number)
+        order.money_flag = MoneyFlag.NEEDS_ATTENTION
+        order.fulfil_due_at = at + FULFIL_AGAIN_AFTER
+        order.save(update_fields=["money_flag", "fulfil_due_at"])
+    else:
+        if order.fulfil_due_at is not None:
+            order.fulfil_due_at = None
+            order.save(update_fields=["fulfil_due_at"])
+
+
+def fulfil_due(*, at: datetime.datetime, limit: int = 100) -> int:
+    """Try again what `fulfil` could not do. Returns how many orders were tried."""
+    due = Order.objects.filter(fulfil_due_at__lte=at).order_by("fulfil_due_at").values_list("pk", flat=True)[:limit]
+    for order_id in list(due):
+        with transaction():
+            order = Order.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=order_id).first()
+            if order is not None and order.fulfil_due_at is not None and order.fulfil_due_at <= at:
+                fulfil(order=order, at=at)
+    return len(due)
+
+
+@transaction_required
+def flag(*, order: Order, money_flag: MoneyFlag, actor: str, reason: str) -> None:
+    """Raise a money flag on a locked order, for staff to see. A graver flag that stands is kept."""
+    if order.money_flag:
+        return
+    order.money_flag = money_flag
+    order.save(update_fields=["money_flag"])
+    audit.record(actor=actor, action="order.flag", subject=order.subject, flag=money_flag, reason=reason)

@@ -1,0 +1,37 @@
+"""What Celery runs: keyword ids in, one operation out. Every due time is a row, so a lost task is found again."""
+
+from typing import Any
+
+from celery import shared_task
+from django.utils import timezone
+
+from payments import invariants
+from payments.charges import operations as charges
+from payments.charges import sweep
+from payments.inbox import operations as inbox
+from payments.orders import operations as orders
+
+
+@shared_task(name=sweep.TASK)
+def reconcile_due_charges(**_kwargs: Any) -> None:
+    charges.sweep_due()
+
+
+@shared_task(name="payments.process_due_notifications")
+def process_due_notifications(**_kwargs: Any) -> None:
+    inbox.process_due()
+
+
+@shared_task(name="payments.fulfil_due_orders")
+def fulfil_due_orders(**_kwargs: Any) -> None:
+    orders.fulfil_due(at=timezone.now())
+
+
+@shared_task(name="payments.prune_refused_notifications")
+def prune_refused_notifications(**_kwargs: Any) -> None:
+    inbox.prune_refused()
+
+
+@shared_task(name="payments.audit")
+def audit(**_kwargs: Any) -> None:
+    invariants.check()

@@ -1,0 +1,108 @@
+"""Fields of what comes in. A number on the wire is text (`WireNumber`), so that nothing is lost before it is judged."""
+
+import datetime
+import re
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.fields import empty
+
+from payments.money import NotAnAmount, fen_from_yuan, yuan_text
+from payments.wire.encoding import WireNumber
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+ID_LENGTH_MAX = 64
+_DIGITS = re.compile(r"[0-9]+")
+_SECONDS = re.compile(r"[0-9]{9,10}")
+_MILLISECONDS = re.compile(r"[0-9]{12,13}")
+_CLOCK = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+
+
+class TextField(serializers.CharField):
+    """
+    Text as it was sent, nothing trimmed. A plain whole number counts as its text; no other type does.
+
+    With a `default` it may also be empty or null, which both mean "".
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.empty_is_fine = "default" in kwargs
+        if self.empty_is_fine:
+            kwargs.setdefault("allow_blank", True)
+            kwargs.setdefault("allow_null", True)
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def run_validation(self, data: Any = empty) -> Any:
+        return super().run_validation("" if data is None and self.empty_is_fine else data)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str) or (isinstance(data, WireNumber) and not _DIGITS.fullmatch(data)):
+            self.fail("invalid")
+        return str(data)
+
+
+class IdField(TextField):
+    """An id documented as int: `442090` and `"442090"` alike, as text."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_length": ID_LENGTH_MAX, **kwargs})
+
+
+@extend_schema_field({"type": "number", "minimum": 0, "multipleOf": 0.01, "maximum": 999_999_999_999})
+class YuanField(serializers.Field[int, Any, str, int]):
+    """Yuan, a number or a numeric string, as fen. The rule is `payments.money.fen_from_yuan`'s."""
+
+    default_error_messages = {
+        "invalid": _("Send yuan as a number of at most 12 digits, two of them decimals; no sign, no exponent.")
+    }
+
+    def to_internal_value(self, data: Any) -> int:
+        try:
+            return fen_from_yuan(data if isinstance(data, str) else "")
+        except NotAnAmount:
+            self.fail("invalid")
+
+    def to_representation(self, value: int) -> str:
+        return yuan_text(value)
+
+
+class UnreadableTimestamp(ValueError):
+    """The value is none of the three forms of CONTRACTS."""
+
+
+def read_timestamp(value: Any) -> datetime.datetime:
+    """
+    Read Unix seconds, Unix milliseconds, or `YYYY-MM-DD HH:MM:SS` in Asia/Shanghai, number or text.
+
+    :raises UnreadableTimestamp: for anything else
+    """
+    text = value if isinstance(value, str) else ""
+    if _CLOCK.fullmatch(text):
+        try:
+            return datetime.datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
+        except ValueError:
+            raise UnreadableTimestamp(text) from None
+    if _SECONDS.fullmatch(text):
+        return datetime.datetime.fromtimestamp(int(text), datetime.UTC)
+    if _MILLISECONDS.fullmatch(text):
+        return datetime.datetime.fromtimestamp(int(text) // 1000, datetime.UTC)
+    raise UnreadableTimestamp(text)
+
+
+@extend_schema_field({"type": "string", "example": "2018-06-15 12:00:00"})
+class TimestampField(serializers.Field[datetime.datetime, Any, str, datetime.datetime]):
+    default_error_messages = {
+        "invalid": _("Send Unix seconds, Unix milliseconds, or YYYY-MM-DD HH:MM:SS in Asia/Shanghai.")
+    }
+
+    def to_internal_value(self, data: Any) -> datetime.datetime:
+        try:
+            return read_timestamp(data)
+        except UnreadableTimestamp:
+            self.fail("invalid")
+
+    def to_representation(self, value: datetime.datetime) -> str:
+        return value.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,178 @@
+"""
+What comes in, read strictly: a body that two readers could read differently is refused.
+
+A sign covers the parameters, so a name given twice, or a number that reads as another one, would be a way around it.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import IO, Any, cast
+
+from django.conf import settings
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+
+from payments.errors import Malformed
+from payments.wire.encoding import WireNumber
+
+NAME_SHOWN_MAX = 64
+# Only an escape can bring in a NUL or half a pair. A body with none of these, and with few brackets, needs no walk.
+_SUSPECT = re.compile(r"\\u|NaN|Infinity")
+
+
+class TooLarge(Malformed):
+    code = "too_large"
+    message = _("The body is larger than %(limit)s bytes. Send less.")
+
+
+class LengthMissing(Malformed):
+    """WSGI hands over no body without a length, so a chunked one would silently read as empty."""
+
+    status = 411
+    code = "length_required"
+    message = _("The body came in chunks. Send it in one piece, with a Content-Length.")
+
+
+class NotUTF8(Malformed):
+    code = "not_utf8"
+    message = _("The body is not UTF-8. Send it encoded as UTF-8.")
+
+
+class MalformedJSON(Malformed):
+    code = "malformed_json"
+    message = _("The body is not JSON (RFC 8259). Send one JSON object and nothing after it.")
+
+
+class NotAnObject(Malformed):
+    code = "not_an_object"
+    message = _("The body is JSON but not an object. Send the parameters as one JSON object.")
+
+
+class TooDeep(Malformed):
+    code = "too_deep"
+    message = _("The body is nested deeper than %(limit)s levels. Send it flatter.")
+
+
+class DuplicateName(Malformed):
+    code = "duplicate_name"
+    message = _("The name stands twice in one object. Send it once.")
+
+
+class NotANumber(Malformed):
+    code = "not_a_number"
+    message = _("NaN and Infinity are not JSON. Send a number.")
+
+
+class UnusableText(Malformed):
+    code = "unusable_text"
+    message = _("The text holds a NUL or half a surrogate pair. Send whole characters.")
+
+
+class StrictJSONParser(BaseParser):
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        limit = settings.WIRE_BODY_BYTES_MAX
+        body = stream.read(limit + 1)  # Content-Length is the caller's word: the bytes are counted
+        if len(body) > limit:
+            raise TooLarge(limit=limit)
+        return parse_object(body)
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """
+    Read one JSON object. Numbers come out as `WireNumber`.
+
+    :raises Malformed: one of this module's errors, with the field where one is to blame
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise NotUTF8 from None
+    limit = settings.WIRE_DEPTH_MAX
+    try:
+        value = json.loads(
+            text, parse_int=WireNumber, parse_float=WireNumber, parse_constant=_Constant, object_pairs_hook=unique
+        )
+    except RecursionError:
+        raise TooDeep(limit=limit) from None
+    except ValueError:
+        raise MalformedJSON from None
+    if _SUSPECT.search(text) or text.count("{") + text.count("[") > limit:
+        _walk(value, limit=limit)
+    if not isinstance(value, dict):
+        raise NotAnObject
+    return value
+
+
+def parameters(request: Request) -> Mapping[str, Any]:
+    """Return what the caller sent: the body or, where the method has none, the query string."""
+    if request.method not in {"GET", "HEAD"}:
+        if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+            raise LengthMissing
+        return cast("Mapping[str, Any]", request.data)
+    query: QueryDict = request.query_params
+    params = unique((name, value) for name, values in query.lists() for value in values)
+    _walk(params, limit=settings.WIRE_DEPTH_MAX)
+    return params
+
+
+def unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """
+    Return the pairs as a dict.
+
+    :raises DuplicateName: for the first name that stands twice
+    """
+    params: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in params:
+            raise DuplicateName(field=shown(name))
+        params[name] = value
+    return params
+
+
+def shown(name: str) -> str:
+    """Return a caller's name for a field, fit to be repeated in an answer."""
+    return name[:NAME_SHOWN_MAX].encode(errors="replace").decode().replace("\0", "?")
+
+
+class _Constant(str):
+    """NaN or an Infinity, until the walk knows the field to blame."""
+
+    __slots__ = ()
+
+
+def _walk(value: Any, *, limit: int) -> None:
+    """Look at every text and every depth, without recursion of our own."""
+    rest: list[tuple[str, Any, int]] = [("", value, 1)]
+    while rest:
+        path, item, depth = rest.pop()
+        if isinstance(item, _Constant):
+            raise NotANumber(field=path)
+        if isinstance(item, str):
+            if not _is_usable(item):
+                raise UnusableText(field=path)
+            continue
+        if not isinstance(item, dict | list):
+            continue
+        if depth > limit:
+            raise TooDeep(field=path, limit=limit)
+        pairs = item.items() if isinstance(item, dict) else enumerate(item)
+        for name, child in pairs:
+            below = f"{path}.{shown(str(name))}".lstrip(".")
+            if not _is_usable(str(name)):
+                raise UnusableText(field=below)
+            rest.append((below, child, depth + 1))
+
+
+def _is_usable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text

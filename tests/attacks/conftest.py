@@ -1,0 +1,172 @@
+"""
+A site to attack: gunicorn with the settings of `deploy/`, on the database of the running test, its log kept.
+
+One process serves the whole session; every test finds an empty book.
+"""
+
+import functools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from django.core.cache import cache
+
+from payments.models import GatewayAccount
+from tests.calls import body, signed
+from tests.web_process import ROOT, START_WITHIN_S, _test_database_url
+from tests.world import make_client, make_customer
+
+
+class Site:
+    """`url`, a client that keeps its connections, raw sockets, and everything it ever logged."""
+
+    def __init__(self, *, home, **environment):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = home / "site.log"
+        given = {
+            "ONETILL_ENV": "test", "DATABASE_URL": _test_database_url(), "BASE_URL": self.url, "LOG_LEVEL": "DEBUG",
+            "WEB_BIND": f"127.0.0.1:{self.port}", "WEB_CONCURRENCY": "2", "WEB_THREADS": "8",
+            "STATEMENT_TIMEOUT_MS": "5000", "PROCESS_NAME": "attacked",
+        }  # fmt: skip
+        command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "--log-level", "debug"]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env=os.environ | given | environment, stdout=log,
+                stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        self.http = httpx.Client(base_url=self.url, timeout=30, trust_env=False, verify=False)
+        self._wait()
+
+    def at_once(self, calls):
+        """Make all `calls` (method, path, what httpx takes) at the same moment and return their responses."""
+        barrier = threading.Barrier(len(calls))
+        limits = httpx.Limits(max_connections=len(calls))
+        with (
+            httpx.Client(base_url=self.url, timeout=30, trust_env=False, verify=False, limits=limits) as http,
+            ThreadPoolExecutor(len(calls)) as threads,
+        ):
+
+            def make(call):
+                method, path, kwargs = call
+                barrier.wait()
+                return http.request(method, path, **kwargs)
+
+            return list(threads.map(make, calls))
+
+    def log(self):
+        return self._log.read_text(errors="replace")
+
+    def api(self, path, params, *, token="shop-token", **kwargs):
+        """POST signed JSON and return status and answer."""
+        content = params if isinstance(params, str | bytes) else body(signed(params))
+        headers = {"authorization": f"Token {token}", "content-type": "application/json"}
+        response = self.http.post(path, content=content, headers=headers, **kwargs)
+        return response.status_code, response.json()
+
+    def raw(self, *parts, pause_s=0.0, silence_s=2):
+        """Send bytes as they are, with pauses between them, and return what came back until the end or silence."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=15) as connection:
+            try:
+                for part in parts:
+                    connection.sendall(part)
+                    time.sleep(pause_s)
+                connection.settimeout(silence_s)
+                received = b""
+                while chunk := connection.recv(65_536):
+                    received += chunk
+            except TimeoutError:
+                pass
+            except OSError:  # the other side hung up: what it said before is the answer
+                pass
+            return received
+
+    def stop(self):
+        self.http.close()
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(timeout=30)
+
+    def _wait(self):
+        deadline = time.monotonic() + START_WITHIN_S
+        while time.monotonic() < deadline:
+            assert self._process.poll() is None, self.log()
+            try:
+                if httpx.get(f"{self.url}/healthz", trust_env=False).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.1)
+        self.stop()
+        raise AssertionError("the site does not answer")
+
+
+@pytest.fixture(scope="session")
+def site_process(django_db_setup, django_db_blocker, tmp_path_factory):
+    with django_db_blocker.unblock():
+        site = Site(home=tmp_path_factory.mktemp("site"))
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def site(transactional_db, site_process):
+    site_process.http.cookies.clear()
+    cache.clear()  # nobody has asked too often yet
+    return site_process
+
+
+@pytest.fixture
+def shop(db):
+    """The documents' client, which may do everything, and their customer."""
+    shop = make_client(permissions=("point_pay", "grant_value"))
+    shop.customer = make_customer(client=shop, points_fen=13_128)
+    return shop
+
+
+@pytest.fixture
+def rival(db):
+    """Another client, with a customer of the same name."""
+    rival = make_client(name="rival", secret="rival-secret", permissions=("point_pay", "grant_value"))
+    rival.customer = make_customer(client=rival, points_fen=13_128)
+    return rival
+
+
+@pytest.fixture
+def alipay(db):
+    """An Alipay account that nobody answers for: enough to refuse notices."""
+    return make_alipay_account()
+
+
+def make_alipay_account(*, private_key="", base_url="http://127.0.0.1:9/gateway.do", **fields):
+    ours, theirs = _keys()
+    public = theirs.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    account = GatewayAccount(
+        kind="alipay", name="attacked", app_id="2021000000000009", merchant_id="2088000000000009", base_url=base_url,
+        options={"alipay_public_key": public.decode()}, **fields,
+    )  # fmt: skip
+    account.set_credentials({"private_key": private_key or pem(ours)})
+    account.save()
+    return account
+
+
+@functools.cache
+def _keys():
+    return [rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2)]
+
+
+def pem(key):
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()

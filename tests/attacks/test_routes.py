@@ -1,0 +1,320 @@
+"""Every address we answer at, and who may not: a new one without a row here fails the first test."""
+
+import base64
+import itertools
+import re
+import time
+from dataclasses import dataclass
+
+import pytest
+from django.test import Client
+from django.urls import get_resolver
+
+from payments.clients import signing
+from payments.models import Order, Transfer
+from tests.calls import body, signed
+from tests.checkout.test_documents import PAY
+from tests.world import SECRET, make_customer, points_fen
+
+pytestmark = pytest.mark.django_db
+
+
+@dataclass(frozen=True)
+class Route:
+    """`path` with NUMBER and USER to be filled in; `params` of a good call where a client may make one."""
+
+    method: str
+    path: str
+    who: str  # client, anybody, gateway, staff, browser (a form with a CSRF token)
+    params: dict | None = None
+
+
+PROFILE = {"ee_no": "a09999", "phone": "13800138000", "real_name": "李雷"}
+GRANT = {"grant_no": "g1", "kind": "points", "direction": "in", "amount": "1"}
+
+# pattern: its case
+ROUTES = {
+    r"^api/checkout/pay/?$": [Route("POST", "/api/checkout/pay/", "client", PAY)],
+    r"^api/checkout/pay-detail/?$": [
+        Route("POST", "/api/checkout/pay-detail/", "client", {"out_trade_no": PAY["out_trade_no"]})
+    ],
+    r"^api/checkout/": [Route("POST", "/api/checkout/nothing/", "nowhere")],
+    "api_login/": [Route("GET", "/api_login/", "anybody"), Route("POST", "/api_login/", "browser")],
+    "api_login": [Route("GET", "/api_login", "anybody"), Route("POST", "/api_login", "browser")],
+    r"^checkout/pay/(?P<number>[0-9A-Za-z]{1,28})/$": [
+        Route("GET", "/checkout/pay/NUMBER/", "anybody"), Route("POST", "/checkout/pay/NUMBER/", "browser")
+    ],
+    r"^checkout/pay/(?P<number>[0-9A-Za-z]{1,28})$": [
+        Route("GET", "/checkout/pay/NUMBER", "anybody"), Route("POST", "/checkout/pay/NUMBER", "browser")
+    ],
+    r"^checkout/pay/(?P<number>[0-9A-Za-z]{1,28})/status/?$": [
+        Route("GET", "/checkout/pay/NUMBER/status", "anybody"), Route("POST", "/checkout/pay/NUMBER/status", "browser")
+    ],
+    r"^api/customers/(?P<user_id>[^/\x00]+)/?$": [
+        Route("GET", "/api/customers/USER/", "client", {}), Route("PUT", "/api/customers/USER/", "client", PROFILE)
+    ],
+    r"^api/customers/(?P<user_id>[^/\x00]+)/grants/?$": [Route("POST", "/api/customers/USER/grants/", "client", GRANT)],
+    r"^api/customers/(?P<user_id>[^/\x00]+)/statement/?$": [
+        Route("GET", "/api/customers/USER/statement/", "client", {})
+    ],
+    r"^api/customers/": [Route("POST", "/api/customers//", "nowhere")],
+    r"^rest/pub/ali/pay_notify/?$": [Route("POST", "/rest/pub/ali/pay_notify", "gateway")],
+    r"^healthz/?$": [Route("GET", "/healthz", "anybody")],
+    r"^readyz/?$": [Route("GET", "/readyz", "anybody")],
+    r"^metrics/?$": [Route("GET", "/metrics", "network")],
+    r"^schema/?$": [Route("GET", "/schema/", "anybody")],
+    r"^docs/?$": [Route("GET", "/docs/", "anybody")],
+    "": [Route("GET", "/", "anybody"), Route("POST", "/", "browser")],
+    "favicon.ico": [Route("GET", "/favicon.ico", "anybody")],
+    "i18n/setlang/": [Route("POST", "/i18n/setlang/", "browser")],
+    "admin": [Route("GET", "/admin", "anybody")],
+}  # fmt: skip
+ADMIN = "admin/"  # its own module
+
+
+def patterns():
+    found = {}
+    for pattern in get_resolver().url_patterns:
+        inner = getattr(pattern, "url_patterns", None)
+        if inner is None or str(pattern.pattern) == ADMIN:
+            found[str(pattern.pattern)] = pattern
+            continue
+        for one in inner:
+            found[f"{pattern.pattern}{one.pattern}"] = one
+    return found
+
+
+def test_every_address_has_its_case():
+    assert set(patterns()) - {ADMIN} == set(ROUTES)
+
+
+def routes(*who):
+    chosen = [route for group in ROUTES.values() for route in group if route.who in who]
+    return pytest.mark.parametrize("route", chosen, ids=lambda route: f"{route.method} {route.path}")
+
+
+def call(route, *, number="2018061500000000", user="442090", secret=SECRET, token="shop-token", client=None):
+    """Make the route's call as the client of `token` and `secret` would."""
+    path = route.path.replace("NUMBER", number).replace("USER", user)
+    headers = {"authorization": f"Token {token}"} if token else {}
+    client = client or Client()
+    if route.params is None:
+        return client.generic(route.method, path, headers=headers)
+    if route.method == "GET":
+        query = {**route.params, "timestamp": str(int(time.time()))}
+        query["sign"] = signing.sign(params=query, secret=secret, sign_type="MD5")
+        return client.get(path, query, headers=headers)
+    content = body(signed(route.params, secret=secret))
+    return client.generic(route.method, path, content, content_type="application/json", headers=headers)
+
+
+def code_of(response):
+    answer = response.json()
+    return answer.get("error_code") or answer.get("result_code")
+
+
+@routes("client")
+def test_control_a_good_call_is_answered(shop, route):
+    if "detail" in route.path:
+        call(ROUTES[r"^api/checkout/pay/?$"][0])
+
+    assert call(route).status_code == 200
+
+
+@routes("client")
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"token": ""}, (401, "token_missing")),
+        ({"token": "shop-token2"}, (401, "token_unknown")),
+        ({"token": "shop-toke"}, (401, "token_unknown")),
+        ({"token": "SHOP-TOKEN"}, (401, "token_unknown")),
+        ({"token": "é\x00"}, (401, "token_unknown")),
+        ({"secret": "rival-secret"}, (401, "sign_wrong")),
+        ({"secret": ""}, (401, "sign_wrong")),
+        ({"token": "rival-token"}, (401, "sign_wrong")),
+    ],
+    ids=str,
+)
+def test_who_does_not_prove_who_they_are_gets_nothing(shop, rival, route, change, code):
+    response = call(route, **change)
+
+    assert (response.status_code, code_of(response)) == code
+    assert response.headers["WWW-Authenticate"] == 'Token realm="onetill"'
+    assert unmoved(shop, rival)
+
+
+@routes("client")
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"is_active": False}, (401, "token_unknown")),
+        ({"families": []}, (403, "family_not_served")),
+        ({"allowed_networks": ["10.0.0.0/8"]}, (403, "network_not_allowed")),
+    ],
+    ids=["switched off", "of another family", "from elsewhere"],
+)
+def test_who_may_not_gets_nothing(shop, rival, route, fields, code):
+    for name, value in fields.items():
+        setattr(shop, name, value)
+    shop.save()
+
+    response = call(route)
+
+    assert (response.status_code, code_of(response)) == code
+    assert unmoved(shop, rival)
+
+
+@routes("client")
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Client-IP", "X-Client-IP"])
+def test_no_header_makes_a_caller_one_of_a_private_network(shop, rival, route, header):
+    shop.unsigned_from = ["10.0.0.0/8"]
+    shop.allowed_networks = ["10.0.0.0/8"]
+    shop.save()
+    client = Client(headers={header: "10.0.0.1"})
+
+    assert call(route, client=client).status_code == 403
+    assert unmoved(shop, rival)
+
+
+def unmoved(*clients):
+    return Order.objects.count() == 0 and {points_fen(client.customer) for client in clients} == {13_128}
+
+
+def test_the_orders_of_others_are_unknown_word_for_word(client, shop, rival):
+    call(ROUTES[r"^api/checkout/pay/?$"][0])
+    detail = ROUTES[r"^api/checkout/pay-detail/?$"][0]
+    nobodys = Route("POST", detail.path, "client", {"out_trade_no": "99999999999"})
+
+    others = call(detail, token="rival-token", secret="rival-secret")
+    none = call(nobodys, token="rival-token", secret="rival-secret")
+
+    assert (others.status_code, none.status_code) == (404, 404)
+    assert others.content == none.content
+    assert {name: others[name] for name in others.headers if name != "X-Request-ID"} == {
+        name: none[name] for name in none.headers if name != "X-Request-ID"
+    }
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", [f"/api/customers/USER/{call}" for call in ("", "statement/", "grants/")])
+def test_the_customers_of_others_are_unknown_word_for_word(shop, rival, method, path):
+    make_customer(client=shop, user_id="only-theirs", ee_no="z")
+    route = Route(method, path, "client", GRANT if method == "POST" else {})
+    keys = {"token": "rival-token", "secret": "rival-secret"}
+
+    theirs, nobodys = call(route, user="only-theirs", **keys), call(route, user="nobodys", **keys)
+
+    assert theirs.status_code == nobodys.status_code in {404, 405}
+    assert theirs.content == nobodys.content
+
+
+def test_one_clients_number_is_free_for_another(shop, rival):
+    pay = ROUTES[r"^api/checkout/pay/?$"][0]
+
+    ours, theirs = call(pay), call(pay, token="rival-token", secret="rival-secret")
+
+    assert (ours.status_code, theirs.status_code) == (200, 200)
+    assert ours.json()["result"]["bb_trade_no"] != theirs.json()["result"]["bb_trade_no"]
+
+
+FOREIGN = [
+    {}, {"origin": "https://evil.example"}, {"origin": "null"}, {"referer": "https://evil.example/"},
+    {"x-csrftoken": "a" * 32},
+]  # fmt: skip
+
+
+@routes("browser")
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+def test_a_form_without_its_token_is_refused(shop, route, headers):
+    order = call(ROUTES[r"^api/checkout/pay/?$"][0]).json()["result"]["bb_trade_no"]
+    moved = Transfer.objects.count()
+
+    response = call(route, number=order, token="", client=Client(enforce_csrf_checks=True, headers=headers))
+
+    assert response.status_code == 403
+    assert Transfer.objects.count() == moved
+    assert Order.objects.get().charges.count() == 1
+
+
+NOTICES = [
+    b"", b"sign=x", b"sign=&sign_type=RSA2", b"{}", b"\x00\xff", b"a=%00&sign=%ED%A0%80", b"a=" + b"x" * 70_000,
+    b"&".join(b"a%d=1" % n for n in range(2_000)),
+    b"out_trade_no=1&trade_status=TRADE_SUCCESS&sign=QQ==&sign_type=NONE",
+    "notify_id=支付&sign=支付".encode(), b"sign=\xa8\xa6",
+]  # fmt: skip
+TYPES = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/xml", ""]
+
+
+@routes("gateway")
+def test_a_notice_without_a_sign_is_answered_failure(shop, alipay, route):
+    client = Client(enforce_csrf_checks=True, headers={"authorization": "Token shop-token"})
+    for content, content_type in itertools.product(NOTICES, TYPES):
+        response = client.generic("POST", route.path, content, content_type=content_type)
+
+        assert (response.status_code, response.content) == (200, b"failure"), content
+        assert response["Content-Type"].startswith("text/plain")
+    assert Transfer.objects.filter(debit__startswith="clearing").count() == 0
+
+
+@routes("network")
+def test_figures_are_for_our_own_networks(route):
+    for address, status in (("10.1.2.3", 200), ("8.8.8.8", 404), ("", 404), ("unix:", 404)):
+        assert Client(REMOTE_ADDR=address).get(route.path).status_code == status
+    assert Client(REMOTE_ADDR="8.8.8.8", headers={"x-forwarded-for": "127.0.0.1"}).get(route.path).status_code == 404
+
+
+@routes("network")
+def test_a_proxy_that_nobody_told_us_of_lends_nobody_its_network(route):
+    """The proxy stands in a private network, whom it forwards for does not."""
+    client = Client(REMOTE_ADDR="127.0.0.1", headers={"x-forwarded-for": "8.8.8.8"})
+
+    assert client.get(route.path).status_code == 404
+
+
+CURSORS = [
+    b"p=9223372036854775808", b"p=9999999999999999999", b"p=18446744073709551616", b"p=-1", b"p=x",
+    b"p=1&o=99999999999",
+    b"o=-1", b"r=1", b"r=x&p=1", b"p=%00", b"p=1&p=2", b"", b"\x00\xff", b"p=1.5", b"p=" + b"1" * 5_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "cursor", [*(base64.b64encode(text).decode() for text in CURSORS), "x", "====", "é", "%00", "-"]
+)
+def test_a_cursor_of_ones_own_making_is_refused_or_an_empty_page(shop, cursor):
+    status, answer = statement(cursor=cursor)
+
+    assert status in {200, 400}
+    assert status == 200 or answer["error_code"] == "unreadable_cursor"
+
+
+@pytest.mark.parametrize("name", ["page_size", "kind", "direction", "cursor"])
+@pytest.mark.parametrize("value", ["-1", "0", "1e9", "999999999999", "NaN", "x", "\x00", "'", "[]"])
+def test_a_page_out_of_measure_is_refused_or_cut(shop, name, value):
+    status, answer = statement(**{name: value})
+
+    assert status in {200, 400}
+    assert len(answer["data"].get("results", [])) <= 200
+
+
+def statement(**query):
+    query |= {"timestamp": str(int(time.time()))}
+    query["sign"] = signing.sign(params=query, secret=SECRET, sign_type="MD5")
+    headers = {"authorization": "Token shop-token"}
+    response = Client().get("/api/customers/442090/statement/", query, headers=headers)
+    return response.status_code, response.json()
+
+
+@routes("anybody", "nowhere", "network")
+def test_what_anybody_may_see_tells_nothing_of_anybody(shop, route):
+    order = call(ROUTES[r"^api/checkout/pay/?$"][0]).json()["result"]["bb_trade_no"]
+
+    response = call(route, number=order, token="")
+
+    assert response.status_code < 500
+    text = response.content.decode()
+    for personal in ("442090", "a09999", "13800138000", "李雷", "131.28", "shop-token", SECRET):
+        if route.path not in {"/docs/", "/schema/", "/"}:  # the documents' own examples
+            assert personal not in text
+    assert not re.search(r"Traceback|psycopg|SELECT ", text)

@@ -1,0 +1,36 @@
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import RequestFactory
+from django.utils import translation
+
+from config import admin_site
+from config.unfold_words import WORDS
+
+pytestmark = pytest.mark.django_db
+
+
+def menu(user):
+    request = RequestFactory().get("/admin/")
+    request.user = user
+    return {str(group["title"]): [str(item["link"]) for item in group["items"]] for group in admin_site.menu(request)}
+
+
+def test_the_boss_sees_everything():
+    links = menu(get_user_model().objects.create_superuser(username="boss"))
+
+    assert sum(map(len, links.values())) == sum(map(len, admin_site.MENU.values()))
+
+
+def test_others_see_what_they_may():
+    user = get_user_model().objects.create_user(username="lin")
+    user.user_permissions.set(Permission.objects.filter(codename="view_order"))
+
+    with translation.override("en"):
+        assert menu(user) == {"Orders": ["/admin/payments/order/"]}
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_unfold_speaks_chinese(word):
+    with translation.override("zh-hans"):
+        assert translation.gettext(word) != word

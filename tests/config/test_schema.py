@@ -1,0 +1,117 @@
+import io
+import json
+
+import pytest
+import yaml
+from django.core.management import call_command
+from django.test import Client
+
+from payments.wire.openapi import schema_of
+
+# Every call of a client: what is missing here is documented nowhere.
+CALLS = {("/api/checkout/pay/", "post"), ("/api/checkout/pay-detail/", "post")}
+
+
+@pytest.fixture(scope="module")
+def schema():
+    out = io.StringIO()
+    call_command("spectacular", "--validate", "--fail-on-warn", stdout=out)
+    return yaml.safe_load(out.getvalue())
+
+
+def call(schema, path, method="post"):
+    return schema["paths"][path][method]
+
+
+def example(content):
+    [named] = content["application/json"]["examples"].values()
+    return named["value"]
+
+
+def test_it_is_valid_without_a_warning(schema):
+    assert schema["openapi"].startswith("3.0")
+
+
+def test_every_call_of_a_client_is_there_and_nothing_else(schema):
+    found = {(path, method) for path, methods in schema["paths"].items() for method in methods}
+
+    assert found >= CALLS
+    assert not [path for path, _method in found if path.startswith(("/rest/pub/", "/admin", "/schema", "/metrics"))]
+
+
+def test_every_call_asks_for_the_token(schema):
+    assert {name: scheme["type"] for name, scheme in schema["components"]["securitySchemes"].items()} == {
+        "token": "http"
+    }
+    assert all(
+        operation["security"] == [{"token": []}]
+        for methods in schema["paths"].values()
+        for operation in methods.values()
+    )
+
+
+def test_the_documents_own_examples_are_the_examples(schema):
+    pay = call(schema, "/api/checkout/pay/")
+    detail = call(schema, "/api/checkout/pay-detail/")
+
+    assert example(pay["requestBody"]["content"])["ee_no"] == "a09999"
+    assert example(pay["responses"]["200"]["content"])["result"]["point_amount"] == 131.28
+    assert example(detail["requestBody"]["content"]) == {"client_pay_id": "0000010111123"}
+    assert example(detail["responses"]["200"]["content"])["result"]["shipping_fee"] == 5
+
+
+def test_sign_and_timestamp_are_asked_for(schema):
+    reference = call(schema, "/api/checkout/pay/")["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    body = schema["components"]["schemas"][reference.rpartition("/")[2]]
+
+    assert {"sign", "timestamp", "total_amount", "user_id", "ee_no"} <= set(body["required"])
+
+
+def test_refusals_wear_the_family_s_envelope(schema):
+    responses = call(schema, "/api/checkout/pay/")["responses"]
+
+    for status in ("400", "401", "403", "404", "409", "503"):
+        answer = responses[status]["content"]["application/json"]["schema"]
+        assert list(answer["properties"]) == ["result_message", "result_code", "result", "success"]
+        assert answer["example"]["success"] is False
+
+
+def test_the_status_is_one_of_the_state_table(schema):
+    answer = call(schema, "/api/checkout/pay/")["responses"]["200"]["content"]["application/json"]["schema"]
+
+    assert answer["properties"]["result"]["properties"]["status"]["enum"] == [
+        "unpaid", "point_paid", "cash_paid", "pay_finished", "partly_refund", "total_refund", "closed",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a", {"type": "string"}),
+        (1, {"type": "number"}),
+        (1.5, {"type": "number"}),
+        (True, {"type": "boolean"}),
+        (None, {"nullable": True}),
+        ([], {"type": "array", "items": {}}),
+        (["a"], {"type": "array", "items": {"type": "string"}}),
+        ({}, {"type": "object", "properties": {}}),
+        ({"a": 1}, {"type": "object", "properties": {"a": {"type": "number"}}, "required": ["a"]}),
+    ],
+)
+def test_a_schema_is_read_off_an_example(value, expected):
+    assert schema_of(value) == expected
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_it_is_served_to_anyone_in_both_languages(db, language):
+    response = Client().get("/schema", {"format": "json"}, headers={"Accept-Language": language})
+
+    assert response.status_code == 200
+    assert json.loads(response.content)["info"]["title"] == "Onetill 一柜通"
+
+
+def test_swagger_ui_asks_nobody_outside(db):
+    page = Client().get("/docs/").content.decode()
+
+    assert "/static/drf_spectacular_sidecar/" in page
+    assert "//" not in page.replace("http://testserver", "").replace("https://testserver", "")

@@ -1,0 +1,52 @@
+"""
+The world the tests run in: a real PostgreSQL and a real Redis, started by `python -m config.embedded exec`.
+"""
+
+import os
+
+os.environ.setdefault("ONETILL_ENV", "test")
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import TransactionTestCase, override_settings
+
+# Each xdist worker counts and clears in a Redis database of its own; the processes it starts inherit the address.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+if WORKER and os.environ.get("REDIS_URL", "").endswith("/0"):
+    os.environ["REDIS_URL"] = os.environ["REDIS_URL"].removesuffix("0") + str(int(WORKER.removeprefix("gw")) + 1)
+
+APPEND_ONLY = ("payments_transfer", "payments_ordertransition", "payments_auditrow")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def a_cache_of_ones_own():
+    """Settings were read before this file: lead the cache to the worker's own database too."""
+    default = settings.CACHES["default"] | {"LOCATION": os.environ.get("REDIS_URL", settings.REDIS_URL)}
+    with override_settings(CACHES={"default": default}):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def flush_may_truncate_the_books():
+    """Lift the TRUNCATE triggers around the flush between transactional tests, as the tables' owner; only there."""
+    flush = TransactionTestCase._fixture_teardown
+
+    def lifted(self):
+        triggers = [(table, f"{table.removeprefix('payments_')}_not_truncated") for table in APPEND_ONLY]
+        with connection.cursor() as cursor:
+            for table, trigger in triggers:
+                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+        try:
+            flush(self)
+        finally:
+            with connection.cursor() as cursor:
+                for table, trigger in triggers:
+                    cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
+
+    TransactionTestCase._fixture_teardown = lifted
+    yield
+    TransactionTestCase._fixture_teardown = flush
+
+
+pytest_plugins = ["tests.simulator_process", "tests.web_process"]

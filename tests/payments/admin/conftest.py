@@ -1,0 +1,46 @@
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.utils import timezone
+
+from checkout import operations as checkout
+from checkout.operations import PayCommand
+from payments.charges import operations as charges
+from payments.gateways import memory
+from payments.gateways.base import Mode
+from payments.inbox import operations as inbox
+from payments.models import Order
+from tests.world import make_client, make_customer, make_memory_account
+
+
+@pytest.fixture
+def order():
+    """A checkout order of 2144 yuan, paid with points and, at the gateway in memory, with cash."""
+    Group.objects.create(name="look-up")
+    memory.forget_everything()
+    make_memory_account()
+    client = make_client()
+    make_customer(client=client, points_fen=13_128, phone="13800138000", real_name="李雷")
+    placed = checkout.pay(
+        client=client,
+        command=PayCommand(
+            out_trade_no="20111111111", client_pay_id="0000010111135", total_fen=214_400, shipping_fen=500,
+            user_id="442090", ee_no="a09999", redirect_url="https://www.example.com",
+        ),
+        at=timezone.now(),
+    )  # fmt: skip
+    charge = charges.pay_by(order_id=placed.order_id, kind="memory", mode=Mode.QR, actor="test", at=timezone.now())
+    book = memory.book("memory-app")
+    book.pay(charge.number)
+    raw = book.notification(charge.number)
+    inbox.receive(kind="memory", headers=raw.headers, body=raw.body, remote_address="127.0.0.1", at=timezone.now())
+    return Order.objects.get(pk=placed.order_id)
+
+
+@pytest.fixture
+def boss(client):
+    """A browser in which a superuser is logged in, in English."""
+    user = get_user_model().objects.create_superuser(username="boss", password="a long enough password")
+    client.force_login(user)
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "en"
+    return client

@@ -1,0 +1,121 @@
+"""A family's views in miniature, for the tests of the wire and of who calls."""
+
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.http import Http404
+from django.urls import re_path
+from rest_framework import exceptions, serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.response import Response
+
+from payments.errors import Conflict
+from payments.models import AuditRow
+from payments.wire import IdField, TextField, TimestampField, YuanField, unknown_path
+from payments.wire.views import FamilyViewSet, both_slashes
+
+
+class Amount(serializers.Serializer):
+    total_amount = YuanField()
+    user_id = IdField(required=False)
+    note = TextField(default="", max_length=20)
+    at = TimestampField(required=False)
+
+
+class AuditRowSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = AuditRow
+        fields = ["id", "subject"]
+
+
+def canary():
+    raise RuntimeError("canary-secret SELECT * FROM payments_apiclient")
+
+
+def slow_statement():
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 20")
+        try:
+            cursor.execute("SELECT pg_sleep(5)")
+        finally:
+            connection.close()
+
+
+def broken_connection():
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        finally:
+            connection.close()
+
+
+def raise_(error):
+    raise error
+
+
+TROUBLES = {
+    "canary": canary,
+    "slow_statement": slow_statement,
+    "broken_connection": broken_connection,
+    "conflict": lambda: raise_(Conflict("The number is taken by %(by)s.", field="out_trade_no", by="another")),
+    "throttled": lambda: raise_(exceptions.Throttled(wait=6.2)),
+    "not_found": lambda: raise_(Http404("payments_order 17")),
+    "forbidden": lambda: raise_(PermissionDenied("row 17")),
+    "nested": lambda: raise_(exceptions.ValidationError({"goods": [{}, {"num": ["Too many."]}]})),
+    "whole": lambda: raise_(exceptions.ValidationError("These do not go together.")),
+}
+
+
+class ShopViewSet(FamilyViewSet):
+    family = "checkout"
+    permission_required_name = "checkout.point_pay"
+
+    def pay(self, request):
+        given = self.validated(Amount)
+        return self.success({**given, "by": request.auth.name, "name": request.user.username}, result_code="paid")
+
+
+class PlainViewSet(FamilyViewSet):
+    """No caller asked for: what is under test is the answer."""
+
+    family = "checkout"
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    queryset = AuditRow.objects.all()
+    serializer_class = AuditRowSerializer
+
+    def echo(self, request):
+        given = self.validated(Amount)
+        return self.success({name: str(value) for name, value in given.items()}, result_code="echo")
+
+    def body(self, request):
+        return self.success({name: repr(value) for name, value in request.data.items()})
+
+    def trouble(self, request, kind):
+        TROUBLES[kind]()
+        return Response({})
+
+    def rows(self, request):
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+
+class PaymentsPlainViewSet(PlainViewSet):
+    family = "payments"
+
+
+class PaymentsShopViewSet(ShopViewSet):
+    family = "payments"
+    permission_required_name = ""
+    timestamp_required = sign_required = False
+
+
+urlpatterns = [
+    both_slashes("shop/pay", ShopViewSet.as_view({"post": "pay", "get": "pay"}), name="pay"),
+    both_slashes("payments/pay", PaymentsShopViewSet.as_view({"post": "pay"}), name="payments-pay"),
+    both_slashes("plain/echo", PlainViewSet.as_view({"post": "echo", "get": "echo"}), name="echo"),
+    both_slashes("plain/body", PlainViewSet.as_view({"post": "body"}), name="body"),
+    both_slashes("plain/trouble/(?P<kind>[a-z_]+)", PlainViewSet.as_view({"post": "trouble"}), name="trouble"),
+    both_slashes("payments/trouble/(?P<kind>[a-z_]+)", PaymentsPlainViewSet.as_view({"post": "trouble"}), name="t"),
+    both_slashes("payments/rows", PaymentsPlainViewSet.as_view({"get": "rows"}), name="rows"),
+    re_path("^shop/", unknown_path, {"family": "checkout"}),
+]

@@ -1,0 +1,73 @@
+"""The people and systems that the tests are about: a client, its customers, a gateway."""
+
+import datetime
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+
+from checkout import operations as checkout
+from checkout.operations import PayCommand
+from payments.ledger import accounts
+from payments.ledger import operations as ledger
+from payments.ledger.models import TransferKind
+from payments.ledger.operations import Posting
+from payments.models import Account, ApiClient, Customer, GatewayAccount, Order
+from payments.transactions import transaction
+
+NOW = datetime.datetime(2018, 6, 15, 4, 0, tzinfo=datetime.UTC)  # noon in Shanghai, on document 000's day
+SECRET = "shop-secret"
+TOKEN = "shop-token"
+
+
+def make_client(*, name="shop", token=None, secret=SECRET, permissions=("point_pay",), **fields):
+    user = get_user_model().objects.create_user(username=f"client-{name}")
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = ApiClient(
+        name=name,
+        user=user,
+        **{"families": ["checkout", "payments"], "redirect_hosts": ["www.example.com"], **fields},
+    )
+    client.set_token(token or (TOKEN if name == "shop" else f"{name}-token"))
+    client.set_secret(secret)
+    client.save()
+    return client
+
+
+def make_customer(*, client, user_id="442090", ee_no="a09999", points_fen=0, balance_fen=0, **fields):
+    customer = Customer.objects.create(client=client, user_id=user_id, ee_no=ee_no, **fields)
+    for kind, amount_fen in ((accounts.Kind.POINTS, points_fen), (accounts.Kind.BALANCE, balance_fen)):
+        Account.objects.create(customer=customer, kind=kind)
+        grant(customer=customer, kind=kind, amount_fen=amount_fen, reference=f"opening:{customer.pk}:{kind}")
+    return customer
+
+
+def grant(*, customer, kind=accounts.Kind.POINTS, amount_fen, reference):
+    with transaction():
+        ledger.post(
+            Posting(
+                debit=accounts.ISSUED[kind],
+                credit=accounts.customer_code(kind=kind, customer_id=customer.pk),
+                amount_fen=amount_fen,
+                kind=TransferKind.GRANT,
+                reference=reference,
+            )
+        )
+
+
+def make_memory_account(*, client=None, app_id="memory-app", **fields):
+    return GatewayAccount.objects.create(kind="memory", name="memory", client=client, app_id=app_id, **fields)
+
+
+def points_fen(customer):
+    return Account.objects.get(customer=customer, kind=accounts.Kind.POINTS).balance_fen
+
+
+def place_order(*, client, number="T1", total_fen=100, shipping_fen=0):
+    """Place an order of the client's customer 442090, as `pay` does, and return it."""
+    command = PayCommand(
+        out_trade_no=number, client_pay_id="", total_fen=total_fen, shipping_fen=shipping_fen, user_id="442090",
+        ee_no="a09999", redirect_url="",
+    )  # fmt: skip
+    placed = checkout.pay(client=client, command=command, at=timezone.now())
+    return Order.objects.get(pk=placed.order_id)
