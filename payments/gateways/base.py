@@ -50,8 +50,9 @@ class PaymentStarted:
     """
     The gateway takes payment under our number.
 
-    `payload` is what the payer's side needs, by mode: QR `{"qr_code": …}`, PAGE and WAP `{"url": …}`, APP
-    `{"order_string": …}` (Alipay) or the gateway's own parameter names (WeChat).
+    `payload` is what the payer's side needs, by mode: QR `{"qr_code": …}` (WeChat beside it: what JSAPI needs), PAGE
+    and WAP `{"url": …}`, APP `{"order_string": …}` (Alipay) or, as for JSAPI, the gateway's own parameter names
+    (WeChat).
     """
 
     payload: Mapping[str, str]
@@ -104,10 +105,11 @@ class NotificationKind(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RawNotification:
-    """A delivery exactly as it came."""
+    """A delivery exactly as it came, and when: what was fresh then may be read again later."""
 
     headers: Mapping[str, str]
     body: bytes
+    received_at: datetime.datetime = dataclasses.field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

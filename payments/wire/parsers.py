@@ -28,6 +28,13 @@ class TooLarge(Malformed):
     message = _("The body is larger than %(limit)s bytes. Send less.")
 
 
+class CutShort(Malformed):
+    """The connection broke off. What did come may be a whole body by chance, with less said than was meant."""
+
+    code = "cut_short"
+    message = _("The body is shorter than its Content-Length. Send it again, whole.")
+
+
 class LengthMissing(Malformed):
     """WSGI hands over no body without a length, so a chunked one would silently read as empty."""
 
@@ -81,6 +88,8 @@ class StrictJSONParser(BaseParser):
         body = stream.read(limit + 1)  # Content-Length is the caller's word: the bytes are counted
         if len(body) > limit:
             raise TooLarge(limit=limit)
+        if parser_context and len(body) < int(parser_context["request"].META.get("CONTENT_LENGTH") or 0):
+            raise CutShort
         return parse_object(body)
 
 
