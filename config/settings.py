@@ -59,7 +59,7 @@ INSTALLED_APPS = [
 ]
 
 # A family's room for the order book: fulfil, release, take_back, describe, audit. Checked at start-up.
-ORDER_FAMILIES = {"checkout": "checkout.fulfilment"}
+ORDER_FAMILIES = {"checkout": "checkout.fulfilment", "payments": "payments.direct.fulfilment"}
 
 MIDDLEWARE = [
     "config.logging.RequestIdMiddleware",

@@ -4,7 +4,8 @@ from payments.audit import AuditRow
 from payments.charges.models import Charge
 from payments.clients.models import ApiClient
 from payments.customers.models import Customer
-from payments.gateways.models import GatewayAccount
+from payments.direct.models import Appointment
+from payments.gateways.models import GatewayAccount, GatewayDefault
 from payments.inbox.models import InboundNotification
 from payments.ledger.models import Account, Transfer
 from payments.orders.models import Order, OrderTransition
@@ -12,10 +13,12 @@ from payments.orders.models import Order, OrderTransition
 __all__ = [
     "Account",
     "ApiClient",
+    "Appointment",
     "AuditRow",
     "Charge",
     "Customer",
     "GatewayAccount",
+    "GatewayDefault",
     "InboundNotification",
     "Order",
     "OrderTransition",

@@ -18,6 +18,18 @@ def alipay(request: HttpRequest) -> HttpResponse:
     return _receive(request, kind=GatewayKind.ALIPAY)
 
 
+@csrf_exempt
+@require_POST
+def wechat(request: HttpRequest) -> HttpResponse:
+    """
+    Take a notification of WeChat Pay: document 003, `POST /rest/pub/wx/pay_notify`.
+
+    Both protocols come to this address: v2 as XML, APIv3 as JSON with its signature in the headers.
+    """
+    is_v3 = "Wechatpay-Signature" in request.headers or request.content_type == "application/json"
+    return _receive(request, kind=GatewayKind.WECHAT_V3 if is_v3 else GatewayKind.WECHAT_V2)
+
+
 def _receive(request: HttpRequest, *, kind: str) -> HttpResponse:
     answer = inbox.receive(
         kind=kind,

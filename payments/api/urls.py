@@ -14,5 +14,6 @@ urlpatterns = [
     both_slashes(f"{CUSTOMER}/grants", CustomerViewSet.as_view({"post": "grant"}), name="customer-grants"),
     both_slashes(f"{CUSTOMER}/statement", CustomerViewSet.as_view({"get": "statement"}), name="customer-statement"),
     re_path("^api/customers/", unknown_path, {"family": "payments"}),
+    re_path(r"^rest/pub/wx/pay_notify/?$", notifications.wechat, name="wechat-notify"),
     re_path(r"^rest/pub/ali/pay_notify/?$", notifications.alipay, name="alipay-notify"),
 ]

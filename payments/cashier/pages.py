@@ -7,7 +7,7 @@ from django.conf import settings
 
 from payments.cashier import ways
 from payments.cashier.scenes import Scene, State
-from payments.cashier.ways import Way
+from payments.cashier.ways import Device, Way
 from payments.charges import queries
 from payments.errors import OnetillError
 from payments.gateways.base import Mode
@@ -16,7 +16,7 @@ from payments.money import yuan_text
 RETURN_SECONDS = 3
 
 
-def context(*, scene: Scene, path: str, return_path: str, phone: bool, error: OnetillError | None) -> dict[str, Any]:
+def context(*, scene: Scene, path: str, return_path: str, device: Device, error: OnetillError | None) -> dict[str, Any]:
     """Return what the templates need to show a scene on the page at `path`."""
     order = scene.order
     query = f"?attempt={scene.charge.attempt}" if scene.charge else ""
@@ -25,7 +25,7 @@ def context(*, scene: Scene, path: str, return_path: str, phone: bool, error: On
         "order": order,
         "error": error.sentence() if error else "",
         "yuan": {name: _grouped(getattr(order, f"{name}_fen")) for name in ("total", "points", "cash")},
-        "ways": _ways(scene, phone=phone),
+        "ways": _ways(scene, device=device),
         "path": path,
         "live_path": f"{path}status{query}",
         "return_path": return_path,
@@ -47,13 +47,13 @@ def live(*, scene: Scene, return_path: str) -> dict[str, Any]:
     }
 
 
-def _ways(scene: Scene, *, phone: bool) -> list[Way]:
+def _ways(scene: Scene, *, device: Device) -> list[Way]:
     """Return the ways on offer: beside the one that the person is being led on, where one is."""
     if not scene.is_payable:
         return []
     attempt = scene.open_attempt if scene.state is State.WAITING else None
     taken = f"{attempt.tender}:{attempt.mode}" if attempt else ""
-    on_offer = ways.offered(kinds=queries.ways_to_pay(order=scene.order), phone=phone)
+    on_offer = ways.offered(open_to=queries.ways_to_pay(order=scene.order), device=device)
     return [way for way in on_offer if way.value != taken]
 
 

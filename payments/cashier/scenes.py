@@ -57,7 +57,11 @@ class Scene:
 
     @property
     def open_attempt(self) -> Charge | None:
-        return self.charge if self.charge and self.charge.status in OPEN else None
+        """The attempt that can still be paid. One that ran out at the gateway is not, though it is not settled yet."""
+        charge = self.charge
+        if charge is None or charge.status not in OPEN or (charge.expires_at and self.at >= charge.expires_at):
+            return None
+        return charge
 
     @property
     def deadline(self) -> datetime.datetime:

@@ -22,9 +22,10 @@ from structlog.contextvars import bind_contextvars
 
 from payments.cashier import limits, pages, sessions, ways
 from payments.cashier.scenes import Scene, scene_of
-from payments.cashier.ways import Way
+from payments.cashier.ways import Device, Way
 from payments.charges import operations as charges
 from payments.charges import queries
+from payments.charges.operations import Payer
 from payments.clients import networks
 from payments.errors import NotFound, OnetillError
 from payments.gateways.base import Mode
@@ -136,8 +137,8 @@ class CashierView(View):
 
     def _chosen(self, value: str) -> Way:
         """:raises WayUnknown: if the form names no way that is on offer on any device"""
-        kinds = queries.ways_to_pay(order=self.order)
-        on_offer = {way.value: way for phone in (True, False) for way in ways.offered(kinds=kinds, phone=phone)}
+        open_to = queries.ways_to_pay(order=self.order)
+        on_offer = {way.value: way for device in Device for way in ways.offered(open_to=open_to, device=device)}
         if value not in on_offer:
             raise WayUnknown
         return on_offer[value]
@@ -145,10 +146,12 @@ class CashierView(View):
     def _pay_by(self, way: Way) -> Charge:
         return charges.pay_by(
             order_id=self.order.pk,
-            kind=way.kind,
+            channel=way.channel,
             mode=way.mode,
-            return_url=f"{settings.BASE_URL}{self.path(self.order.number)}?returned=1",
-            payer_address=_address(self.request),
+            payer=Payer(
+                payer_address=_address(self.request),
+                return_url=f"{settings.BASE_URL}{self.path(self.order.number)}?returned=1",
+            ),
             actor=f"customer:{self.order.customer_id}" if self.in_session else "cashier",
             at=self.at,
         )
@@ -169,7 +172,7 @@ class CashierView(View):
             scene=scene,
             path=self.path(scene.order.number),
             return_path=self._return_path(scene),
-            phone=ways.is_phone(self.request),
+            device=ways.device_of(self.request),
             error=error,
         )
         context |= {"in_session": self.in_session, "has_returned": "returned" in self.request.GET}

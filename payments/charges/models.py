@@ -4,8 +4,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from payments.charges.states import OPEN, Status
-from payments.gateways.base import Mode
-from payments.gateways.models import GatewayKind
+from payments.gateways.models import MODE_CHOICES, Channel
 
 # A charge is the gateway's out_trade_no: at most 32 of [0-9A-Za-z_], `<order number>_<attempt>`.
 NUMBER_LENGTH_MAX = 32
@@ -15,12 +14,12 @@ class Tender(models.TextChoices):
     """What is paid with: an account of the customer, or cash at a gateway."""
 
     POINTS = "points", _("points")
-    ALIPAY = GatewayKind.ALIPAY.value, GatewayKind.ALIPAY.label
-    MEMORY = GatewayKind.MEMORY.value, GatewayKind.MEMORY.label
+    WECHAT = Channel.WECHAT.value, Channel.WECHAT.label
+    ALIPAY = Channel.ALIPAY.value, Channel.ALIPAY.label
+    MEMORY = Channel.MEMORY.value, Channel.MEMORY.label
 
 
-CASH = (Tender.ALIPAY, Tender.MEMORY)
-MODES = [(mode.value, mode.value) for mode in Mode]
+CASH = (Tender.WECHAT, Tender.ALIPAY, Tender.MEMORY)
 
 
 class Charge(models.Model):
@@ -30,10 +29,14 @@ class Charge(models.Model):
     attempt = models.PositiveSmallIntegerField(_("attempt"))
     number = models.CharField(_("number"), max_length=NUMBER_LENGTH_MAX, db_collation="C")
     tender = models.CharField(_("tender"), max_length=16, choices=Tender)
-    mode = models.CharField(_("mode"), max_length=8, choices=MODES, blank=True, default="")
+    mode = models.CharField(_("mode"), max_length=8, choices=MODE_CHOICES, blank=True, default="")
     gateway_account = models.ForeignKey(
         "payments.GatewayAccount", models.PROTECT, null=True, blank=True, verbose_name=_("gateway account")
     )
+    # What the gateway was told of the payer: a repeated request must be the same to the letter.
+    payer_id = models.CharField(_("payer's openid"), max_length=128, blank=True, default="")
+    payer_address = models.CharField(_("payer's address"), max_length=45, blank=True, default="")
+    return_url = models.CharField(_("leads back to"), max_length=256, blank=True, default="")
     amount_fen = models.BigIntegerField(_("amount"))
     paid_fen = models.BigIntegerField(_("paid, as the gateway says"), null=True, blank=True)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.STARTED)
@@ -43,6 +46,7 @@ class Charge(models.Model):
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     expires_at = models.DateTimeField(_("expires at the gateway"), null=True, blank=True)
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
+    is_replaced = models.BooleanField(_("replaced by another attempt"), default=False, db_default=False)
     queries = models.PositiveSmallIntegerField(_("queries"), default=0)
     next_query_at = models.DateTimeField(_("next query at"), null=True, blank=True)
 

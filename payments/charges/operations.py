@@ -8,10 +8,11 @@ settle   one transaction: record what the gateway says, move the money, move the
 A lost answer leaves the attempt `unknown`; `payments.charges.sweep` asks until it knows.
 """
 
+import dataclasses
 import datetime
 
 import structlog
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -28,9 +29,11 @@ from payments.transactions import outside_transaction, transaction
 
 log = structlog.get_logger(__name__)
 
-# The gateway stops taking money before we give the order up, and no attempt starts too short to be paid.
+# The gateway stops taking money before we give the order up, and no attempt starts too short to be paid: WeChat wants
+# more than a minute. Neither keeps a code or a prepay_id for more than two hours.
 GATEWAY_MARGIN = datetime.timedelta(seconds=60)
-GATEWAY_MINIMUM = datetime.timedelta(seconds=60)
+GATEWAY_MINIMUM = datetime.timedelta(seconds=90)
+GATEWAY_LONGEST = datetime.timedelta(hours=2)
 
 
 class OrderNotPayable(Conflict):
@@ -52,22 +55,25 @@ class RefusedByGateway(OnetillError):
     message = _("The payment service did not accept this payment (%(answer)s). Choose another way to pay.")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Payer:
+    """What a gateway wants to know of whoever pays: openid (JSAPI), address, and where to lead them afterwards."""
+
+    payer_id: str = ""
+    payer_address: str = ""
+    return_url: str = ""
+
+
 @outside_transaction
 def pay_by(
-    *,
-    order_id: int,
-    kind: str,
-    mode: Mode,
-    actor: str,
-    at: datetime.datetime,
-    return_url: str = "",
-    payer_address: str = "",
+    *, order_id: int, channel: str, mode: Mode, actor: str, at: datetime.datetime, payer: Payer | None = None
 ) -> Charge:
     """
-    Lead a payer to the gateway: return the open attempt of this kind and mode, or a new one.
+    Lead a payer to the gateway: return the open attempt of this channel and mode, or a new one.
 
-    An open attempt of another mode or gateway is asked about first and closed where the gateway closes it; where it
-    will not (an Alipay code that nobody has scanned yet), the new attempt starts all the same.
+    An open attempt of another mode or channel is asked about first and closed where the gateway closes it. Where it
+    will not yet (WeChat's first five minutes, an Alipay code that nobody has scanned), the new attempt starts all the
+    same, and the sweep goes on trying to close the old one.
 
     :raises OrderNotPayable: if the order is paid, closed or needs no cash
     :raises OrderExpired: if too little time is left
@@ -75,56 +81,75 @@ def pay_by(
     :raises RefusedByGateway: if the gateway says no
     :raises registry.GatewayBusy: if too many calls are under way
     """
+    payer = payer or Payer()
     for charge in queries.open_charges(order_id=order_id):
-        if (charge.tender, charge.mode) != (kind, mode):
+        if not _is_same(charge, channel=channel, mode=mode, payer=payer):
             retire(charge_id=charge.pk, at=at)
-    charge = start(order_id=order_id, kind=kind, mode=mode, actor=actor, at=at)
-    charge = submit(charge_id=charge.pk, return_url=return_url, payer_address=payer_address, at=at)
+    charge = start(order_id=order_id, channel=channel, mode=mode, actor=actor, at=at, payer=payer)
+    charge = submit(charge_id=charge.pk, at=at)
     if charge.status == Status.FAILED:
         raise RefusedByGateway(answer=charge.last_answer)
     return charge
 
 
-def start(*, order_id: int, kind: str, mode: Mode, actor: str, at: datetime.datetime) -> Charge:
-    """Commit the intention to take the order's cash at a gateway. See `pay_by` for the errors."""
+def start(
+    *, order_id: int, channel: str, mode: Mode, actor: str, at: datetime.datetime, payer: Payer | None = None
+) -> Charge:
+    """
+    Commit the intention to take the order's cash at a gateway. Every other open attempt is replaced by this one.
+
+    See `pay_by` for the errors.
+    """
+    payer = payer or Payer()
     with transaction():
         order = orders.lock(order_id=order_id)
         expires_at = _check_payable(order=order, at=at)
-        account = queries.account_for(client_id=order.client_id, kind=kind)
-        same = queries.open_charges(order_id=order_id).filter(tender=kind, mode=mode, gateway_account=account)
-        if standing := same.filter(expires_at__gt=at).first():
-            return standing
+        account = queries.account_for(client_id=order.client_id, channel=channel, mode=mode)
+        standing = [
+            charge
+            for charge in queries.open_charges(order_id=order_id).filter(gateway_account=account, expires_at__gt=at)
+            if _is_same(charge, channel=channel, mode=mode, payer=payer)
+        ]
         attempt = (order.charges.aggregate(n=Max("attempt"))["n"] or 0) + 1
-        return Charge.objects.create(
+        charge = standing[0] if standing else Charge.objects.create(
             order=order,
             attempt=attempt,
             number=f"{order.number}_{attempt}",
-            tender=kind,
+            tender=channel,
             mode=mode,
             gateway_account=account,
             amount_fen=order.cash_fen,
             created_at=at,
             expires_at=expires_at,
             next_query_at=sweep.next_query_at(queries=0, at=at),
-        )
+            **dataclasses.asdict(payer),
+        )  # fmt: skip
+        queries.open_charges(order_id=order_id).update(is_replaced=~Q(pk=charge.pk))
+        charge.is_replaced = False
+        return charge
+
+
+def _is_same(charge: Charge, *, channel: str, mode: Mode, payer: Payer) -> bool:
+    """Whether this attempt leads the payer where they want to go. A JSAPI payment is bound to one openid."""
+    return (charge.tender, charge.mode, charge.payer_id) == (channel, mode, payer.payer_id)
 
 
 def _check_payable(*, order: Order, at: datetime.datetime) -> datetime.datetime:
     """Return when an attempt on the locked order expires at the gateway."""
     if order.status not in AWAITING_CASH or not order.cash_fen:
         raise OrderNotPayable(status=order.get_status_display())
-    expires_at = order.expires_at - GATEWAY_MARGIN
+    expires_at = min(order.expires_at - GATEWAY_MARGIN, at + GATEWAY_LONGEST)
     if expires_at - at < GATEWAY_MINIMUM:
         raise OrderExpired
     return expires_at
 
 
 @outside_transaction
-def submit(*, charge_id: int, at: datetime.datetime, return_url: str = "", payer_address: str = "") -> Charge:
+def submit(*, charge_id: int, at: datetime.datetime) -> Charge:
     """
     Tell the gateway about a committed attempt and record what it says.
 
-    Calling again after a lost answer repeats the same request under the same number.
+    Calling again after a lost answer repeats the same request under the same number, to the letter.
     """
     charge = Charge.objects.select_related("order", "gateway_account").get(pk=charge_id)
     account = charge.gateway_account
@@ -137,8 +162,9 @@ def submit(*, charge_id: int, at: datetime.datetime, return_url: str = "", payer
         subject=charge.order.title,
         expires_at=charge.expires_at,
         notify_url=registry.notify_url(account),
-        return_url=return_url,
-        payer_address=payer_address,
+        return_url=charge.return_url,
+        payer_address=charge.payer_address,
+        payer_id=charge.payer_id,
     )
     try:
         with registry.place_for_a_call():
@@ -148,9 +174,7 @@ def submit(*, charge_id: int, at: datetime.datetime, return_url: str = "", payer
         return settlement.note(charge_id=charge_id, event=Event.LOST, answer=str(error), at=at)
     except GatewayRefused as error:
         log.warning("charge_refused", charge=charge.number, error=str(error))
-        # A no to a repeated request may mean that the first one was taken (and paid): only the query can tell.
-        is_final = error.permanent and charge.status == Status.STARTED
-        event = Event.REFUSED if is_final else Event.LOST
+        event = Event.REFUSED if error.permanent else Event.LOST
         return settlement.note(charge_id=charge_id, event=event, answer=str(error), at=at)
     return settlement.note(charge_id=charge_id, event=Event.ACCEPTED, payload=dict(started.payload), at=at)
 
@@ -196,15 +220,16 @@ def sweep_due(*, limit: int = 100) -> int:
     charge_ids = sweep.lease_due(at=timezone.now(), limit=limit)
     for charge_id in charge_ids:
         try:
-            _sweep(charge_id=charge_id, at=timezone.now())
+            ask(charge_id=charge_id, at=timezone.now())
         except Exception:
             # One charge's trouble must not keep the others waiting. Its lease runs out and it is due again.
             log.exception("sweep_failed", charge_id=charge_id)
     return len(charge_ids)
 
 
-def _sweep(*, charge_id: int, at: datetime.datetime) -> None:
-    """Ask about an attempt; close it too where its order no longer waits for cash."""
-    is_awaited = Charge.objects.filter(pk=charge_id, order__status__in=AWAITING_CASH).exists()
-    step = reconcile if is_awaited else retire
-    step(charge_id=charge_id, at=at)
+@outside_transaction
+def ask(*, charge_id: int, at: datetime.datetime) -> Charge:
+    """Ask about an attempt; close it too where another replaced it or its order no longer waits for cash."""
+    is_wanted = Charge.objects.filter(pk=charge_id, is_replaced=False, order__status__in=AWAITING_CASH).exists()
+    step = reconcile if is_wanted else retire
+    return step(charge_id=charge_id, at=at)

@@ -21,6 +21,7 @@ from payments.charges.states import Status as ChargeStatus
 from payments.ledger import accounts
 from payments.ledger.models import OVERDRAWN, TransferKind
 from payments.ledger.operations import NotEnough, Posting
+from payments.orders.models import OrderKind
 from payments.orders.operations import finishing_postings
 from payments.orders.states import Event, Status, next_status
 
@@ -31,6 +32,9 @@ class Document:
 
     insert: str
     parameters: Mapping[str, Any]
+
+
+NO_DOCUMENT = Document(insert="SELECT 1", parameters={})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,7 +57,9 @@ class Placement:
     at: datetime.datetime
     actor: str
     request_id: str = ""
-    document: "Document"
+    document: Document
+    kind: str = OrderKind.GOODS
+    notify_url: str = ""
 
     @property
     def cash_fen(self) -> int:
@@ -86,18 +92,24 @@ class Placement:
         return [
             paid,
             *finishing_postings(
-                order_id=None, reference=self.charge_number, total_fen=self.total_fen, shipping_fen=self.shipping_fen
+                order_id=None,
+                kind=self.kind,
+                customer_id=self.customer_id,
+                reference=self.charge_number,
+                total_fen=self.total_fen,
+                shipping_fen=self.shipping_fen,
             ),
         ]
 
 
 _PLACE = """
 WITH placed AS (
-    INSERT INTO payments_order (number, family, client_id, customer_id, client_order_no, client_pay_no, fingerprint,
-        title, total_fen, shipping_fen, points_fen, cash_fen, status, money_flag, created_at, expires_at, finished_at)
-    VALUES (%(number)s, %(family)s, %(client_id)s, %(customer_id)s, %(client_order_no)s, %(client_pay_no)s,
+    INSERT INTO payments_order (number, family, kind, client_id, customer_id, client_order_no, client_pay_no,
+        fingerprint, title, total_fen, shipping_fen, points_fen, cash_fen, status, money_flag, notify_url,
+        created_at, expires_at, finished_at)
+    VALUES (%(number)s, %(family)s, %(kind)s, %(client_id)s, %(customer_id)s, %(client_order_no)s, %(client_pay_no)s,
         %(fingerprint)s, %(title)s, %(total_fen)s, %(shipping_fen)s, %(points_fen)s, %(cash_fen)s, %(status)s, '',
-        %(at)s, %(expires_at)s, %(finished_at)s)
+        %(notify_url)s, %(at)s, %(expires_at)s, %(finished_at)s)
     ON CONFLICT DO NOTHING RETURNING id
 ), spent AS (
     {spend}
@@ -107,9 +119,9 @@ WITH placed AS (
     INSERT INTO payments_ordertransition (order_id, sequence, source, event, target, reason, actor, at)
     SELECT id, 1, 'unpaid', %(event)s::text, %(status)s, '', %(actor)s, %(at)s FROM placed WHERE %(event)s::text <> ''
 ), charged AS (
-    INSERT INTO payments_charge (order_id, attempt, number, tender, mode, amount_fen, paid_fen, status,
-        gateway_trade_no, payload, last_answer, created_at, paid_at, queries)
-    SELECT id, 1, %(charge_number)s, %(tender)s, '', %(points_fen)s, %(points_fen)s, %(charge_status)s,
+    INSERT INTO payments_charge (order_id, attempt, number, tender, mode, payer_id, payer_address, return_url,
+        amount_fen, paid_fen, status, gateway_trade_no, payload, last_answer, created_at, paid_at, queries)
+    SELECT id, 1, %(charge_number)s, %(tender)s, '', '', '', '', %(points_fen)s, %(points_fen)s, %(charge_status)s,
         '', '{}', '', %(at)s, %(at)s, 0 FROM placed WHERE %(points_fen)s > 0
 ), posted AS (
     INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference, order_id, at)

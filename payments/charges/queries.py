@@ -2,18 +2,19 @@
 
 import datetime
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, FilteredRelation, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from payments.charges.models import CASH, Charge
 from payments.charges.states import OPEN
 from payments.errors import OnetillError
-from payments.gateways.models import GatewayAccount
+from payments.gateways.base import Mode
+from payments.gateways.models import GatewayAccount, GatewayDefault, GatewayKind
 from payments.orders.models import Order
 
 
 class NoGatewayAccount(OnetillError):
-    """The client has no active account at that gateway, and there is none for every client."""
+    """The client has no active account for that way to pay, and there is none for every client."""
 
     code = "no_gateway_account"
     message = _("This way to pay is not set up. Choose another one.")
@@ -24,27 +25,67 @@ def open_charges(*, order_id: int) -> QuerySet[Charge]:
     return Charge.objects.filter(order_id=order_id, tender__in=CASH, status__in=OPEN).order_by("attempt")
 
 
-def _accounts(*, client_id: int) -> QuerySet[GatewayAccount]:
-    serving = Q(client_id=client_id) | Q(client__isnull=True)
-    return GatewayAccount.objects.filter(serving, is_active=True).order_by(F("client_id").asc(nulls_last=True), "pk")
-
-
-def account_for(*, client_id: int, kind: str) -> GatewayAccount:
+def of_client(*, client_id: int) -> QuerySet[Charge]:
     """
-    Return the merchant account that takes a client's money at a gateway: its own, else the one for everybody.
+    Return the charges of a client's orders (`of_order`), each with its order's `order_number`, to be read in order of
+    (-order_key, attempt).
 
-    :raises NoGatewayAccount: if there is neither
+    `order_key` is the order's id by way of the order, so that PostgreSQL walks the client's orders, of which it has an
+    index, and not everybody's charges.
     """
-    account = _accounts(client_id=client_id).filter(kind=kind).first()
-    if account is None:
+    return (
+        Charge.objects.annotate(of_order=FilteredRelation("order"))
+        .filter(of_order__client_id=client_id)
+        .annotate(order_key=F("of_order__id"), order_number=F("of_order__number"))
+    )
+
+
+def account_for(*, client_id: int, channel: str, mode: Mode) -> GatewayAccount:
+    """
+    Return the merchant account that takes a client's money by one method.
+
+    What staff chose as its default; else its own account; else what they chose for every client; else an account
+    that serves every client.
+
+    :raises NoGatewayAccount: if there is none
+    """
+    serving = [account for account in _accounts(client_id=client_id, channel=channel) if account.serves(mode)]
+    chosen = GatewayDefault.objects.filter(
+        Q(client_id=client_id) | Q(client__isnull=True), channel=channel, mode=mode
+    ).values_list("account_id", "client_id")
+    rank = {account_id: (0 if owner else 2) for account_id, owner in chosen.order_by(F("client_id").desc())}
+    ranked = sorted(serving, key=lambda account: rank.get(account.pk, 1 if account.client_id else 3))
+    if not ranked:
         raise NoGatewayAccount
-    return account
+    return ranked[0]
 
 
-def ways_to_pay(*, order: Order) -> list[str]:
-    """Return the gateways at which an order can be paid, e.g. `["alipay"]`."""
-    return list(dict.fromkeys(_accounts(client_id=order.client_id).values_list("kind", flat=True)))
+def ways_to_pay(*, order: Order) -> dict[str, set[str]]:
+    """Return the channels at which an order can be paid, each with its modes, e.g. `{"alipay": {"qr", "page"}}`."""
+    ways: dict[str, set[str]] = {}
+    for account in _accounts(client_id=order.client_id):
+        modes = {mode for mode in GatewayKind(account.kind).modes if account.serves(mode)}
+        ways.setdefault(account.channel, set()).update(modes)
+    return ways
+
+
+def by_number(*, number: str) -> QuerySet[Charge]:
+    """Return the attempts at cash of that number: of one attempt, or all of one order."""
+    return Charge.objects.filter(Q(number=number) | Q(order__number=number), tender__in=CASH).order_by("pk")
+
+
+def every_open() -> QuerySet[Charge]:
+    """Return all attempts on which a gateway may still take money, the oldest first."""
+    return Charge.objects.filter(tender__in=CASH, status__in=OPEN).order_by("pk")
 
 
 def due_for_query(*, at: datetime.datetime) -> QuerySet[Charge]:
     return Charge.objects.filter(next_query_at__lte=at).order_by("next_query_at", "pk")
+
+
+def _accounts(*, client_id: int, channel: str = "") -> QuerySet[GatewayAccount]:
+    """Return the active accounts that may take a client's money, its own first."""
+    serving = Q(client_id=client_id) | Q(client__isnull=True)
+    kinds = [kind for kind in GatewayKind if channel in {"", kind.channel}]
+    accounts = GatewayAccount.objects.filter(serving, is_active=True, kind__in=kinds)
+    return accounts.order_by(F("client_id").asc(nulls_last=True), "pk")

@@ -44,9 +44,15 @@ def lock(*, charge_id: int) -> tuple[Order, Charge]:
 def note(
     *, charge_id: int, event: Event, at: datetime.datetime, answer: str = "", payload: dict[str, str] | None = None
 ) -> Charge:
-    """Record an answer that moves no money. What was settled meanwhile stands."""
+    """
+    Record an answer that moves no money. What was settled meanwhile stands.
+
+    A no to a request that was made before may mean that the first one was taken (and paid): only a query can tell.
+    """
     with transaction():
         _order, charge = lock(charge_id=charge_id)
+        if event == Event.REFUSED and charge.status != Status.STARTED:
+            event = Event.LOST
         if charge.status not in OPEN or (charge.status == Status.PENDING and event in {Event.LOST, Event.ACCEPTED}):
             return charge
         if not (charge.status == Status.UNKNOWN and event == Event.LOST):
@@ -75,7 +81,12 @@ def settle(*, charge_id: int, state: PaymentState, at: datetime.datetime) -> Cha
             _check_repeat(charge=charge, state=state)
             return charge
         answer = state.gateway_status or state.outcome.value
-        if state.outcome is Outcome.SUCCEEDED and state.amount_fen is not None:
+        if _is_booked_elsewhere(charge=charge, state=state):
+            # One trade pays one attempt. A gateway that says otherwise is not believed; staff are told.
+            log.error("trade_booked_before", charge=charge.number, trade_no=state.trade_no)
+            orders.flag(order=order, money_flag=MoneyFlag.NEEDS_ATTENTION, actor=_actor(charge), reason=charge.number)
+            _ask_again(charge=charge, answer=f"trade {state.trade_no} was booked before", at=at)
+        elif state.outcome is Outcome.SUCCEEDED and state.amount_fen is not None:
             _settle_paid(order=order, charge=charge, state=state, at=at)
         elif state.outcome is Outcome.FAILED or _is_gone(charge=charge, state=state, at=at):
             _settle_closed(charge=charge, answer=answer)
@@ -89,6 +100,15 @@ def _check_repeat(*, charge: Charge, state: PaymentState) -> None:
     other = state.trade_no and charge.gateway_trade_no and state.trade_no != charge.gateway_trade_no
     if other and state.outcome is Outcome.SUCCEEDED:
         log.error("charge_paid_under_two_trades", charge=charge.number, trade_no=state.trade_no)
+
+
+def _is_booked_elsewhere(*, charge: Charge, state: PaymentState) -> bool:
+    same_trade = Charge.objects.filter(gateway_account=charge.gateway_account_id, gateway_trade_no=state.trade_no)
+    return state.trade_no != "" and same_trade.exclude(pk=charge.pk).exists()
+
+
+def _actor(charge: Charge) -> str:
+    return f"gateway:{charge.tender}"
 
 
 def _is_gone(*, charge: Charge, state: PaymentState, at: datetime.datetime) -> bool:
@@ -124,7 +144,7 @@ def _settle_paid(*, order: Order, charge: Charge, state: PaymentState, at: datet
     charge.save(
         update_fields=["status", "paid_fen", "gateway_trade_no", "paid_at", "last_answer", "next_query_at"]
     )  # fmt: skip
-    actor = f"gateway:{charge.tender}"
+    actor = _actor(charge)
     ledger.post(_cash_posting(order=order, charge=charge, pays=pays))
     audit.record(actor=actor, action="charge.paid" if pays else "charge.surplus", subject=order.subject,
                  charge=charge.number, paid_fen=paid_fen, trade_no=state.trade_no)  # fmt: skip

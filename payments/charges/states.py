@@ -47,11 +47,10 @@ TRANSITIONS: dict[Status, dict[Event, Status]] = {
     },
     Status.UNKNOWN: {
         Event.ACCEPTED: Status.PENDING,
-        Event.REFUSED: Status.FAILED,
         Event.CLOSED: Status.CLOSED,
         **_PAID,
     },
-    Status.PENDING: {Event.REFUSED: Status.FAILED, Event.CLOSED: Status.CLOSED, **_PAID},
+    Status.PENDING: {Event.CLOSED: Status.CLOSED, **_PAID},
     Status.HELD: {Event.TAKEN: Status.SUCCEEDED, Event.RELEASED: Status.RELEASED},
     Status.SUCCEEDED: {Event.RELEASED: Status.RELEASED},
     Status.SURPLUS: {Event.RELEASED: Status.RELEASED},

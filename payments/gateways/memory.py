@@ -232,8 +232,7 @@ class MemoryGateway:
             self.book.payments[request.number] = payment
         if payment.status != "WAITING":
             raise GatewayRefused(payment.status)
-        known = payment.request
-        if (known.mode, known.amount_fen, known.subject) != (request.mode, request.amount_fen, request.subject):
+        if payment.request != request:  # the same number means the same request, to the letter
             raise GatewayRefused("NUMBER_REUSED")
         return PaymentStarted(payload={PAYLOADS[request.mode]: f"memory:{self._merchant_id}:{request.number}"})
 

@@ -14,19 +14,32 @@ from payments.gateways.alipay.gateway import AlipayAccount, AlipayGateway
 from payments.gateways.base import Gateway
 from payments.gateways.memory import MemoryGateway
 from payments.gateways.models import GatewayAccount, GatewayKind
+from payments.gateways.wechat_v2.gateway import WechatV2Account, WechatV2Gateway
+from payments.gateways.wechat_v3.gateway import WechatV3Account, WechatV3Gateway
 from payments.secrets import CannotUnseal
 
 
 def _alipay(account: GatewayAccount) -> Gateway:
-    return AlipayGateway(
-        AlipayAccount(
-            app_id=account.app_id,
-            seller_id=account.merchant_id,
-            base_url=account.base_url,
-            **account.options,
-            **account.credentials(),
-        )
+    return AlipayGateway(AlipayAccount(app_id=account.app_id, seller_id=account.merchant_id, **_settings(account)))
+
+
+def _wechat_v2(account: GatewayAccount) -> Gateway:
+    return WechatV2Gateway(
+        WechatV2Account(app_id=account.app_id, merchant_id=account.merchant_id, **_settings(account))
     )
+
+
+def _wechat_v3(account: GatewayAccount) -> Gateway:
+    return WechatV3Gateway(
+        WechatV3Account(app_id=account.app_id, merchant_id=account.merchant_id, **_settings(account))
+    )
+
+
+def _settings(account: GatewayAccount) -> dict[str, str]:
+    """Return what an adapter takes beside the ids: address (empty: the real gateway's), options and secrets."""
+    found = {"base_url": account.base_url} if account.base_url else {}
+    found |= {name: value for name, value in account.options.items() if name not in OAUTH_SETTINGS}
+    return found | {name: value for name, value in account.credentials().items() if name not in OAUTH_SETTINGS}
 
 
 def _memory(account: GatewayAccount) -> Gateway:
@@ -34,13 +47,20 @@ def _memory(account: GatewayAccount) -> Gateway:
 
 
 GATEWAYS: dict[str, Callable[[GatewayAccount], Gateway]] = {
+    GatewayKind.WECHAT_V3: _wechat_v3,
+    GatewayKind.WECHAT_V2: _wechat_v2,
     GatewayKind.ALIPAY: _alipay,
     GatewayKind.MEMORY: _memory,
 }
 NOTIFY_PATHS: dict[str, str] = {
+    GatewayKind.WECHAT_V3: "/rest/pub/wx/pay_notify",
+    GatewayKind.WECHAT_V2: "/rest/pub/wx/pay_notify",
     GatewayKind.ALIPAY: "/rest/pub/ali/pay_notify",
     GatewayKind.MEMORY: "/rest/pub/memory/pay_notify",
 }
+
+# What an account needs to ask WeChat who a visitor is (payments.gateways.wechat_oauth): not the adapters' business.
+OAUTH_SETTINGS = ("oauth_page_url", "oauth_api_url", "app_secret")
 
 log = structlog.get_logger(__name__)
 

@@ -1,9 +1,16 @@
-"""What WeChat Pay v2 and APIv3 have in common: the words of a trade's state."""
+"""What WeChat Pay v2 and APIv3 have in common: the words of a trade's state, and what neither takes."""
 
-from payments.gateways.base import Outcome
+import re
+from urllib.parse import urlsplit
+
+from payments.gateways import limits
+from payments.gateways.base import GatewayRefused, Mode, Outcome, PaymentRequest
 
 MOST_FEN = 100_000_000_00
 SUBJECT_BYTES = 127  # v2 counts bytes, v3 characters: the stricter one serves both
+REASON_BYTES = 80
+NUMBER_LENGTH_MIN = 6
+MODES = (Mode.QR, Mode.JSAPI, Mode.WAP, Mode.APP)
 
 # Source: pay.weixin.qq.com/doc/v2/merchant/4011937035 (orderquery) and /doc/v3/merchant/4012791880
 PAYMENT_OUTCOMES = {
@@ -17,8 +24,34 @@ PAYMENT_OUTCOMES = {
     "PAYERROR": Outcome.FAILED,
 }
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")  # no XML may hold them, and no title needs them
+
+
+def check_payment(request: PaymentRequest) -> None:
+    """
+    :raises GatewayRefused: permanently, before anything is sent
+    """
+    if request.mode not in MODES:
+        raise GatewayRefused("MODE_NOT_SUPPORTED", request.mode)
+    limits.check_payment(request, most_fen=MOST_FEN)
+    if len(request.number) < NUMBER_LENGTH_MIN:
+        raise GatewayRefused("INVALID_REQUEST", f"number {request.number!r}: WeChat takes 6 characters or more")
+    if urlsplit(request.notify_url).query:
+        raise GatewayRefused("INVALID_REQUEST", f"notify_url takes no query: {request.notify_url!r}")
+    if request.mode is Mode.JSAPI and not request.payer_id:
+        raise GatewayRefused("INVALID_REQUEST", "inside WeChat the payer's openid is needed")
+
 
 def subject(text: str) -> str:
     """Return a title as WeChat takes it: at most 127 bytes of whole characters, no line breaks."""
-    cut = " ".join(text.split()).encode()[:SUBJECT_BYTES]
-    return cut.decode(errors="ignore")
+    return _cut(text, most_bytes=SUBJECT_BYTES)
+
+
+def reason(text: str) -> str:
+    """Return the reason for a refund as WeChat takes it: at most 80 bytes of whole characters."""
+    return _cut(text, most_bytes=REASON_BYTES)
+
+
+def _cut(text: str, *, most_bytes: int) -> str:
+    printable = _CONTROL.sub("", " ".join(text.split()))
+    return printable.encode()[:most_bytes].decode(errors="ignore")

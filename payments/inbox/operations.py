@@ -23,6 +23,7 @@ from payments.gateways.base import (
     Notification,
     NotificationKind,
     NotificationRejected,
+    Outcome,
     RawNotification,
 )
 from payments.gateways.models import GatewayAccount
@@ -44,7 +45,7 @@ def receive(
     *, kind: str, headers: Mapping[str, str], body: bytes, remote_address: str | None, at: datetime.datetime
 ) -> AcknowledgementBytes:
     """Take one delivery of a gateway and return what to answer. Answered `success` only after COMMIT."""
-    raw = RawNotification(headers=headers, body=body[: BODY_BYTES_MAX + 1])
+    raw = RawNotification(headers=headers, body=body[: BODY_BYTES_MAX + 1], received_at=at)
     gateways = _gateways(kind)
     account, told, refusal = _verify(gateways=gateways, raw=raw)
     kept = _keep(kind=kind, account=account, told=told, refusal=refusal, raw=raw, address=remote_address)
@@ -100,6 +101,7 @@ def _keep(
     row = InboundNotification(
         gateway=kind,
         gateway_account=account,
+        received_at=raw.received_at,
         notification_id=told.notification_id if told else "",
         verdict=verdict,
         detail=detail[:200],
@@ -127,10 +129,15 @@ def _judge(
     if told is None or account is None:
         reason = refusal.reason if refusal else Verdict.MALFORMED
         return Verdict(reason), None, refusal.detail if refusal else ""
-    charge = Charge.objects.filter(number=told.payment.number, gateway_account=account).first()
+    # Clients may share a merchant: any row of the same one proves the notice, whichever made the attempt.
+    same_merchant = GatewayAccount.objects.filter(
+        kind=account.kind, app_id=account.app_id, merchant_id=account.merchant_id
+    )
+    charge = Charge.objects.filter(number=told.payment.number, gateway_account__in=same_merchant).first()
     if charge is None:
         return Verdict.UNKNOWN_NUMBER, None, told.payment.number
-    if told.kind is NotificationKind.PAYMENT and told.payment.amount_fen != charge.amount_fen:
+    is_paid = told.kind is NotificationKind.PAYMENT and told.payment.outcome is Outcome.SUCCEEDED
+    if is_paid and told.payment.amount_fen != charge.amount_fen:
         return Verdict.WRONG_AMOUNT, charge, f"{told.payment.amount_fen} fen instead of {charge.amount_fen}"
     return Verdict.ACCEPTED, charge, ""
 
@@ -155,9 +162,15 @@ def process(*, notification_id: int, at: datetime.datetime) -> None:
     row = InboundNotification.objects.select_related("gateway_account").get(pk=notification_id)
     if row.verdict != Verdict.ACCEPTED or row.gateway_account is None:
         return
-    raw = RawNotification(headers=row.headers, body=bytes(row.body))
-    told = registry.adapter(row.gateway_account).parse_notification(raw)
-    _act(row=row, told=told, at=at)
+    raw = RawNotification(headers=row.headers, body=bytes(row.body), received_at=row.received_at)
+    try:
+        told = registry.adapter(row.gateway_account).parse_notification(raw)
+    except NotificationRejected:
+        # It was proven when it came; the keys have changed since. The gateway itself is asked instead.
+        log.exception("notification_no_longer_proven", notification_id=notification_id)
+        _ask(row=row, at=at)
+    else:
+        _act(row=row, told=told, at=at)
 
 
 def _act(*, row: InboundNotification, told: Notification, at: datetime.datetime) -> None:
@@ -166,8 +179,13 @@ def _act(*, row: InboundNotification, told: Notification, at: datetime.datetime)
         return
     if told.kind is NotificationKind.PAYMENT:
         settlement.settle(charge_id=row.charge_id, state=told.payment, at=at)
+        InboundNotification.objects.filter(pk=row.pk, processed_at__isnull=True).update(processed_at=at)
     else:
-        Charge.objects.filter(pk=row.charge_id, next_query_at__isnull=False).update(next_query_at=at)
+        _ask(row=row, at=at)
+
+
+def _ask(*, row: InboundNotification, at: datetime.datetime) -> None:
+    Charge.objects.filter(notifications=row, next_query_at__isnull=False).update(next_query_at=at)
     InboundNotification.objects.filter(pk=row.pk, processed_at__isnull=True).update(processed_at=at)
 
 

@@ -236,12 +236,16 @@ TABLE = (
     ),
     Invariant(
         "I8b",
-        _("Escrow holds what is paid of orders that wait, and nothing of any other; finished orders are sold in full."),
+        _(
+            "Escrow holds what is paid of orders that wait, and nothing of any other; finished orders are sold, or credited to the customer, in full."
+        ),
         "payments_order",
         """
         WITH escrow AS (
             SELECT order_id, sum(CASE credit WHEN 'escrow' THEN amount_fen ELSE -amount_fen END) AS fen,
                 coalesce(sum(amount_fen) FILTER (WHERE debit = 'escrow' AND credit = 'sales'), 0) AS goods_fen,
+                coalesce(sum(amount_fen) FILTER (WHERE debit = 'escrow' AND kind = 'recharge'), 0) AS recharged_fen,
+                max(credit) FILTER (WHERE kind = 'recharge') AS recharged,
                 coalesce(sum(amount_fen) FILTER (WHERE debit = 'escrow' AND credit = 'shipping'), 0) AS shipping_fen
             FROM payments_transfer WHERE debit = 'escrow' OR credit = 'escrow' GROUP BY order_id
         ), paid AS (
@@ -256,8 +260,12 @@ TABLE = (
             OR coalesce(escrow.fen, 0)
                 <> CASE WHEN orders.status = ANY (%(awaiting)s) THEN coalesce(paid.fen, 0) ELSE 0 END
             OR (orders.status = ANY (%(finished)s)
-                AND (escrow.goods_fen, escrow.shipping_fen)
-                    IS DISTINCT FROM (orders.total_fen - orders.shipping_fen, orders.shipping_fen))
+                AND CASE orders.kind
+                    WHEN 'recharge' THEN (escrow.goods_fen, escrow.shipping_fen, escrow.recharged_fen, escrow.recharged)
+                        IS DISTINCT FROM (0, 0, orders.total_fen, 'balance:' || orders.customer_id)
+                    ELSE (escrow.goods_fen, escrow.shipping_fen, escrow.recharged_fen)
+                        IS DISTINCT FROM (orders.total_fen - orders.shipping_fen, orders.shipping_fen, 0)
+                END)
         """,
     ),
     Invariant(

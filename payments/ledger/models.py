@@ -20,6 +20,7 @@ class TransferKind(models.TextChoices):
     RELEASE = "release", _("release")  # escrow → tender, when the order closes
     SALE = "sale", _("sale")  # escrow → sales
     SHIPPING = "shipping", _("shipping")  # escrow → shipping
+    RECHARGE = "recharge", _("recharge")  # escrow → the customer's balance
     SURPLUS = "surplus", _("surplus")  # clearing → suspense
 
 

@@ -16,11 +16,22 @@ class MoneyFlag(models.TextChoices):
     NEEDS_ATTENTION = "needs_attention", _("needs attention")
 
 
+class OrderKind(models.TextChoices):
+    """What is bought: it decides where the money goes when the order is paid."""
+
+    GOODS = "goods", _("goods")
+    RECHARGE = "recharge", _("recharge of the balance")
+    APPOINTMENT = "appointment", _("appointment")
+
+
 class Order(models.Model):
     """One order of any family. Its price and its owner never change: a trigger holds that, and the state table."""
 
     number = models.CharField(_("number"), max_length=28, db_collation="C")
     family = models.CharField(_("family"), max_length=32)
+    kind = models.CharField(
+        _("kind"), max_length=16, choices=OrderKind, default=OrderKind.GOODS, db_default=OrderKind.GOODS
+    )
     client = models.ForeignKey("payments.ApiClient", models.PROTECT, related_name="orders", verbose_name=_("client"))
     customer = models.ForeignKey("payments.Customer", models.PROTECT, related_name="orders", verbose_name=_("customer"))
     client_order_no = models.CharField(_("client's order number"), max_length=64, blank=True, db_collation="C")
@@ -33,6 +44,7 @@ class Order(models.Model):
     cash_fen = FenField(_("cash"))
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.UNPAID)
     money_flag = models.CharField(_("money flag"), max_length=16, choices=MoneyFlag, blank=True, default="")
+    notify_url = models.CharField(_("tells its client at"), max_length=256, blank=True, default="", db_default="")
     fulfil_due_at = models.DateTimeField(null=True, editable=False)  # a fulfilment that failed is due again then
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     expires_at = models.DateTimeField(_("expires at"))
@@ -53,6 +65,11 @@ class Order(models.Model):
                 name="order_client_pay_no_once", fields=["client", "client_pay_no"], condition=~Q(client_pay_no="")
             ),
             models.CheckConstraint(name="order_status_known", condition=Q(status__in=Status.values)),
+            models.CheckConstraint(name="order_kind_known", condition=Q(kind__in=OrderKind.values)),
+            models.CheckConstraint(
+                name="order_recharge_is_cash",
+                condition=~Q(kind=OrderKind.RECHARGE) | Q(points_fen=0, shipping_fen=0),
+            ),
             models.CheckConstraint(name="order_money_flag_known", condition=Q(money_flag__in=MoneyFlag.values)),
             models.CheckConstraint(name="order_total_positive", condition=Q(total_fen__gt=0)),
             models.CheckConstraint(name="order_points_positive", condition=Q(points_fen__gte=0, cash_fen__gte=0)),

@@ -11,7 +11,7 @@ from payments.ledger import operations as ledger
 from payments.ledger.models import TransferKind
 from payments.ledger.operations import Posting
 from payments.orders import families, states
-from payments.orders.models import MoneyFlag, Order, OrderTransition
+from payments.orders.models import MoneyFlag, Order, OrderKind, OrderTransition
 from payments.orders.states import Event, Status
 from payments.transactions import savepoint, transaction, transaction_required
 
@@ -51,12 +51,22 @@ def apply(*, order: Order, event: str, actor: str, at: datetime.datetime, reason
     order.save(update_fields=["status", "finished_at"])
 
 
-def finishing_postings(*, order_id: int | None, reference: str, total_fen: int, shipping_fen: int) -> list[Posting]:
+def finishing_postings(
+    *, order_id: int | None, kind: str, customer_id: int, reference: str, total_fen: int, shipping_fen: int
+) -> list[Posting]:
     """
-    Return what finishing an order posts: escrow → sales, escrow → shipping.
+    Return what finishing an order posts: escrow → sales and shipping or, for a recharge, → the customer's balance.
 
     `reference` is the number of the charge that made it complete.
     """
+    if kind == OrderKind.RECHARGE:
+        balance = accounts.customer_code(kind=accounts.Kind.BALANCE, customer_id=customer_id)
+        return [
+            Posting(
+                debit=accounts.ESCROW, credit=balance, amount_fen=total_fen,
+                kind=TransferKind.RECHARGE, reference=reference, order_id=order_id,
+            )
+        ]  # fmt: skip
     goods = Posting(
         debit=accounts.ESCROW, credit=accounts.SALES, amount_fen=total_fen - shipping_fen,
         kind=TransferKind.SALE, reference=reference, order_id=order_id,
@@ -70,11 +80,16 @@ def finishing_postings(*, order_id: int | None, reference: str, total_fen: int, 
 
 @transaction_required
 def finish(*, order: Order, reference: str, actor: str, at: datetime.datetime) -> None:
-    """Complete a locked order whose tenders are all in escrow: status, sales and shipping, fulfilment."""
+    """Complete a locked order whose tenders are all in escrow: status, where the money goes, fulfilment."""
     apply(order=order, event=Event.ALL_SETTLED, actor=actor, at=at, reason=reference)
     ledger.post(
         *finishing_postings(
-            order_id=order.pk, reference=reference, total_fen=order.total_fen, shipping_fen=order.shipping_fen
+            order_id=order.pk,
+            kind=order.kind,
+            customer_id=order.customer_id,
+            reference=reference,
+            total_fen=order.total_fen,
+            shipping_fen=order.shipping_fen,
         )
     )
     fulfil(order=order, at=at)

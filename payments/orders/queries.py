@@ -1,5 +1,6 @@
 """Reading orders."""
 
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from payments.errors import NotFound
@@ -19,6 +20,23 @@ def by_number(*, number: str, family: str | None = None) -> Order:
     """
     orders = Order.objects.select_related("client").filter(number=number)
     order = (orders.filter(family=family) if family else orders).first()
+    if order is None:
+        raise OrderUnknown
+    return order
+
+
+def of_client(*, client_id: int) -> QuerySet[Order]:
+    """Return a client's orders, each with the `user_id` of its customer."""
+    return Order.objects.filter(client_id=client_id).annotate(user_id=F("customer__user_id"))
+
+
+def detail(*, client_id: int, number: str) -> Order:
+    """
+    Return a client's order with its `user_id` and its charges.
+
+    :raises OrderUnknown: if the client has none of that number
+    """
+    order = of_client(client_id=client_id).filter(number=number).prefetch_related("charges").first()
     if order is None:
         raise OrderUnknown
     return order

@@ -37,7 +37,7 @@ def place(*, points_fen=13_128, total_fen=214_400, shipping_fen=500, **client_fi
 
 
 def pay_by(order, mode=Mode.QR):
-    return charges.pay_by(order_id=order.pk, kind="memory", mode=mode, actor="test", at=timezone.now())
+    return charges.pay_by(order_id=order.pk, channel="memory", mode=mode, actor="test", at=timezone.now())
 
 
 def paid(charge, **changes):

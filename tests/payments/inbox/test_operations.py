@@ -9,7 +9,7 @@ from payments.gateways import memory
 from payments.gateways.base import Mode, RawNotification
 from payments.inbox import operations as inbox
 from payments.ledger.queries import balance_fen
-from payments.models import Charge, InboundNotification, Order, Transfer
+from payments.models import Charge, GatewayAccount, InboundNotification, Order, Transfer
 from tests.world import make_client, make_customer, make_memory_account, place_order
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +22,7 @@ def charge():
     client = make_client()
     make_customer(client=client)
     placed = place_order(client=client)
-    charge = charges.pay_by(order_id=placed.pk, kind="memory", mode=Mode.QR, actor="test", at=timezone.now())
+    charge = charges.pay_by(order_id=placed.pk, channel="memory", mode=Mode.QR, actor="test", at=timezone.now())
     memory.book("memory-app").pay(charge.number)
     return charge
 
@@ -163,3 +163,46 @@ def _out_of_order_if(broken):
         return build(account)
 
     return build_or_fail
+
+
+def test_clients_that_share_a_merchant_are_told_of_each_others_account(charge):
+    """The first row of a merchant proves the notice; the attempt may have been made by another row of the same one."""
+    first = GatewayAccount.objects.get()
+    same = make_memory_account(client=charge.order.client, merchant_id=first.merchant_id)
+    Charge.objects.filter(pk=charge.pk).delete()
+    memory.forget_everything()
+    again = charges.pay_by(order_id=charge.order_id, channel="memory", mode=Mode.PAGE, actor="test", at=timezone.now())
+    memory.book("memory-app").pay(again.number)
+
+    assert deliver(notice(again)) == b"success"
+
+    again.refresh_from_db()
+    assert (again.gateway_account, again.status) == (same, "succeeded")
+
+
+def test_a_genuine_notice_that_nothing_was_paid_makes_us_ask_and_moves_nothing(charge):
+    asked_before = Charge.objects.get(pk=charge.pk).next_query_at
+
+    deliver(notice(charge, status="WAITING", paid_at=""))
+
+    charge.refresh_from_db()
+    assert verdicts() == ["accepted"]
+    assert (charge.status, Transfer.objects.filter(kind="payment", reference=charge.number).count()) == ("pending", 0)
+    assert charge.next_query_at != asked_before
+
+
+def test_what_was_proven_when_it_came_and_no_longer_is_makes_us_ask_the_gateway(charge, monkeypatch):
+    raw = notice(charge)
+    with monkeypatch.context() as killed:
+        killed.setattr(inbox, "_act", lambda **_: None)
+        deliver(raw)
+    row = InboundNotification.objects.get()
+    asked_about = []
+    with monkeypatch.context() as rotated:
+        rotated.setattr(memory.Book, "sign", lambda *_: "another key")
+        inbox.process(notification_id=row.pk, at=row.received_at)
+        asked_about += charges.sweep.lease_due(at=row.received_at, limit=10)
+
+    row.refresh_from_db()
+    assert row.processed_at == row.received_at
+    assert asked_about == [charge.pk]
