@@ -86,6 +86,7 @@ class RefundRequest:
     amount_fen: int
     total_fen: int  # of the charge
     reason: str = ""
+    notify_url: str = ""  # absolute; where WeChat tells what became of it. Alipay uses the payment's
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

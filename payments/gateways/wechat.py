@@ -4,7 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 from payments.gateways import limits
-from payments.gateways.base import GatewayRefused, Mode, Outcome, PaymentRequest
+from payments.gateways.base import GatewayRefused, Mode, Outcome, PaymentRequest, RefundRequest
 
 MOST_FEN = 100_000_000_00
 SUBJECT_BYTES = 127  # v2 counts bytes, v3 characters: the stricter one serves both
@@ -36,10 +36,24 @@ def check_payment(request: PaymentRequest) -> None:
     limits.check_payment(request, most_fen=MOST_FEN)
     if len(request.number) < NUMBER_LENGTH_MIN:
         raise GatewayRefused("INVALID_REQUEST", f"number {request.number!r}: WeChat takes 6 characters or more")
-    if urlsplit(request.notify_url).query:
-        raise GatewayRefused("INVALID_REQUEST", f"notify_url takes no query: {request.notify_url!r}")
+    _check_notify_url(request.notify_url)
     if request.mode is Mode.JSAPI and not request.payer_id:
         raise GatewayRefused("INVALID_REQUEST", "inside WeChat the payer's openid is needed")
+
+
+def check_refund(request: RefundRequest) -> None:
+    """
+    :raises GatewayRefused: permanently, before anything is sent
+    """
+    limits.check_number(request.number)
+    limits.check_number(request.charge_number)
+    if request.notify_url:
+        _check_notify_url(request.notify_url)
+
+
+def _check_notify_url(url: str) -> None:
+    if not limits.is_absolute(url) or urlsplit(url).query:
+        raise GatewayRefused("INVALID_REQUEST", f"notify_url must be absolute and without a query: {url!r}")
 
 
 def subject(text: str) -> str:

@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from payments.gateways.alipay.keys import TrustedKeys, sign
+from payments.gateways.alipay.keys import TrustedKeys
+from payments.gateways.keys import sign
 
 
 class Malformed(ValueError):

@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from payments.gateways import limits
-from payments.gateways.alipay import codec, keys, refusals
+from payments.gateways import keys, limits
+from payments.gateways.alipay import codec, refusals
 from payments.gateways.alipay.client import AlipayClient
+from payments.gateways.alipay.keys import TrustedKeys, certificate_serial, root_serial
 from payments.gateways.base import (
     Acknowledgement,
     AcknowledgementBytes,
@@ -260,21 +261,21 @@ class AlipayGateway:
         return answer
 
 
-def _trust(account: AlipayAccount) -> tuple[keys.TrustedKeys, dict[str, str]]:
+def _trust(account: AlipayAccount) -> tuple[TrustedKeys, dict[str, str]]:
     """Alipay's keys, and the serial numbers that requests carry in certificate mode."""
     certificates = (account.app_cert, account.alipay_cert, account.root_cert)
     if not any(certificates):
-        return keys.TrustedKeys(default=keys.load_public_key(account.alipay_public_key)), {}
+        return TrustedKeys(default=keys.load_public_key(account.alipay_public_key)), {}
     if not all(certificates):
         raise ValueError("certificate mode needs app_cert, alipay_cert and root_cert")
     own = keys.load_certificates(account.app_cert)[0]
     if own.public_key() != keys.load_private_key(account.private_key).public_key():
         raise ValueError("app_cert is not the certificate of private_key")
     serials = {
-        "app_cert_sn": keys.certificate_serial(own),
-        "alipay_root_cert_sn": keys.root_serial(account.root_cert),
+        "app_cert_sn": certificate_serial(own),
+        "alipay_root_cert_sn": root_serial(account.root_cert),
     }
-    return keys.TrustedKeys.from_certificates(account.alipay_cert), serials
+    return TrustedKeys.from_certificates(account.alipay_cert), serials
 
 
 @contextlib.contextmanager
