@@ -8,8 +8,10 @@ import warnings
 
 import pytest
 
-from payments.gateways.alipay import codec, keys
+from payments.gateways import keys
+from payments.gateways.alipay import codec
 from payments.gateways.alipay.gateway import AlipayAccount, AlipayGateway
+from payments.gateways.alipay.keys import TrustedKeys, certificate_serial, root_serial
 from payments.gateways.base import Mode, PaymentRequest
 from tests.payments.gateways import certificates, scripted
 
@@ -107,7 +109,7 @@ def test_we_both_believe_a_notification_of_alipay(oracle, alipay_key):
     body = scripted.signed_notification(alipay_key, FIELDS)
     fields = dict(urllib.parse.parse_qsl(body.decode()))
 
-    ours = codec.read_notification(body, keys.TrustedKeys(default=alipay_key.public_key()))
+    ours = codec.read_notification(body, TrustedKeys(default=alipay_key.public_key()))
 
     assert ours == fields
     assert oracle.verify(dict(fields), fields["sign"]) is False  # it takes the dictionary without its sign
@@ -119,7 +121,7 @@ def test_we_both_read_an_answer_of_alipay_alike(oracle, alipay_key):
     content = {"code": "10000", "out_trade_no": "a_1", "qr_code": "https://qr.alipay.com/x", "subject": "中文"}
     body = scripted.signed_answer(alipay_key, member, content)
 
-    ours = codec.read_response(body, member=member, keys=keys.TrustedKeys(default=alipay_key.public_key()))
+    ours = codec.read_response(body, member=member, keys=TrustedKeys(default=alipay_key.public_key()))
 
     assert ours == oracle._verify_and_return_sync_response(body.decode(), member) == content
 
@@ -142,8 +144,8 @@ def test_certificate_serials_are_equal(merchant_key, alipay_key):
         alipay_root_cert_string=chain,
     )
 
-    assert keys.certificate_serial(app) == oracle.app_cert_sn
-    assert keys.root_serial(chain) == oracle.alipay_root_cert_sn
+    assert certificate_serial(app) == oracle.app_cert_sn
+    assert root_serial(chain) == oracle.alipay_root_cert_sn
 
 
 def test_our_page_url_carries_what_theirs_does(oracle, account):

@@ -11,14 +11,16 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from payments.gateways.alipay import codec, keys
+from payments.gateways import keys
+from payments.gateways.alipay import codec
 from payments.gateways.alipay.codec import Malformed, NotSigned
+from payments.gateways.alipay.keys import TrustedKeys, certificate_serial, root_serial
 from tests.conformance.vectors import SKIPPED, cases, parametrize
 from tests.payments.gateways import scripted
 
 SIGN, RESPONSE, MISC = cases("alipay_sign.json"), cases("alipay_response.json"), cases("alipay_misc.json")
 MD5 = {name: case for name, case in cases("md5_sign_variants.json").items() if "alipay" in name}
-ANY_KEY = keys.TrustedKeys(default=scripted.rsa_key().public_key())
+ANY_KEY = TrustedKeys(default=scripted.rsa_key().public_key())
 seen = set()
 
 
@@ -31,7 +33,7 @@ def some(collection, test):
 
 def trusted(case):
     text = case.get("alipay_public_key_pem") or case.get("public_key_pem")
-    return keys.TrustedKeys(default=keys.load_public_key(text)) if text else ANY_KEY
+    return TrustedKeys(default=keys.load_public_key(text)) if text else ANY_KEY
 
 
 def form(case):
@@ -237,12 +239,12 @@ def test_alipays_old_md5_is_computed_over_the_same_parameters_and_refused(case):
 
 @some(MISC, lambda name, _: name == "app_cert_sn")
 def test_the_serial_of_a_certificate_is_as_published(case):
-    assert keys.certificate_serial(keys.load_certificates(case["certificate_pem"])[0]) == case["expected"]
+    assert certificate_serial(keys.load_certificates(case["certificate_pem"])[0]) == case["expected"]
 
 
 @some(MISC, lambda name, _: name == "alipay_root_cert_sn")
 def test_the_serial_of_the_root_chain_is_as_published(case):
-    assert keys.root_serial(case["root_chain_pem"]) == case["expected"]
+    assert root_serial(case["root_chain_pem"]) == case["expected"]
 
 
 @some(MISC, lambda name, _: name == "aes-cbc")

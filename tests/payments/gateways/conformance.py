@@ -45,6 +45,10 @@ class Stage(abc.ABC):
     def notification(self, number: str, *, refund_number: str = "") -> RawNotification:
         """The last notice about a payment, or about one refund of it, as delivered."""
 
+    def changed(self, body: bytes, *, number: str) -> bytes:
+        """A notice that tells of another number, and is still one in form."""
+        return body.replace(number.encode(), b"another")
+
     @abc.abstractmethod
     def strangers_notification(self, number: str) -> RawNotification:
         """The same notice for a merchant who is not ours, and genuine."""
@@ -77,7 +81,8 @@ class GatewayConformance:
             payload = stage.gateway.create_payment(payment_request(mode=mode)).payload
 
             assert payload, mode
-            assert all(isinstance(text, str) and text for text in payload.values()), mode
+            assert all(isinstance(text, str) for text in payload.values()), mode
+            assert {name for name, text in payload.items() if not text} <= {"package"}, mode  # APIv3 has none for QR
 
     def test_a_payment_is_unpaid_until_it_is_paid(self, stage, start):
         request = start()
@@ -160,11 +165,13 @@ class GatewayConformance:
 
         state = gateway.refund(request)
 
-        assert (state.outcome, state.number, state.amount_fen) == (Outcome.SUCCEEDED, request.number, 1000)
+        assert state.outcome in {Outcome.SUCCEEDED, Outcome.PENDING}  # WeChat takes note first and pays a moment later
+        assert (state.number, state.amount_fen) == (request.number, 1000)
         found = gateway.query_refund(request.number, charge_number=paid.number)
         assert (found.outcome, found.amount_fen) == (Outcome.SUCCEEDED, 1000)
-        assert abs(state.refunded_at - datetime.datetime.now(datetime.UTC)) < datetime.timedelta(minutes=2)
-        assert found.refunded_at in {None, state.refunded_at}  # a query may leave the time out
+        told_at = state.refunded_at or found.refunded_at  # one of the two may leave the time out
+        assert abs(told_at - datetime.datetime.now(datetime.UTC)) < datetime.timedelta(minutes=2)
+        assert {state.refunded_at, found.refunded_at} <= {None, told_at}
 
     def test_a_repeated_refund_moves_no_money_and_is_never_failed(self, gateway, paid):
         request = refund_request(paid, amount_fen=201272)
@@ -186,7 +193,9 @@ class GatewayConformance:
 
         assert refused.value.permanent
         assert gateway.query_refund(too_much.number, charge_number=paid.number).outcome is Outcome.NOT_FOUND
-        assert gateway.refund(refund_request(paid, amount_fen=1)).outcome is Outcome.SUCCEEDED
+        last = refund_request(paid, amount_fen=1)
+        gateway.refund(last)
+        assert gateway.query_refund(last.number, charge_number=paid.number).outcome is Outcome.SUCCEEDED
 
     def test_a_payment_that_was_refunded_was_still_paid(self, gateway, paid):
         gateway.refund(refund_request(paid, amount_fen=201272))
@@ -236,8 +245,8 @@ class GatewayConformance:
 
     def test_a_changed_notice_is_rejected(self, stage, paid):
         genuine = stage.notification(paid.number)
-        changed = dataclasses.replace(genuine, body=genuine.body.replace(paid.number.encode(), b"another"))
-        assert changed != genuine
+        changed = dataclasses.replace(genuine, body=stage.changed(genuine.body, number=paid.number))
+        assert changed.body != genuine.body
 
         with pytest.raises(NotificationRejected) as rejected:
             stage.gateway.parse_notification(changed)
@@ -278,6 +287,7 @@ def payment_request(**change) -> PaymentRequest:
         "expires_at": expires_at,
         "notify_url": "http://127.0.0.1:9/notify",
         "return_url": "http://127.0.0.1:9/back",
+        "payer_id": "openid-of-the-payer",
     }
     return PaymentRequest(**{**defaults, **change})
 
@@ -289,4 +299,5 @@ def refund_request(payment: PaymentRequest, *, amount_fen: int) -> RefundRequest
         amount_fen=amount_fen,
         total_fen=payment.amount_fen,
         reason="退货",
+        notify_url=payment.notify_url,
     )

@@ -9,6 +9,7 @@ import socket
 import struct
 import threading
 import time
+import typing
 import urllib.parse
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -46,11 +47,18 @@ def signed_notification(key, fields, *, charset="utf-8") -> bytes:
     return urllib.parse.urlencode(sent, encoding=charset).encode()
 
 
+class Request(typing.NamedTuple):
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
 class ScriptedServer:
-    """Each step is called with the handler and writes what the peer is to see. `forms` holds what came in."""
+    """Each step is called with the handler and writes what the peer is to see. `requests` holds what came in."""
 
     def __init__(self, *, ssl_context=None):
-        self.steps, self.forms, self.connections = collections.deque(), [], 0
+        self.steps, self.requests, self.connections = collections.deque(), [], 0
         script = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -60,11 +68,14 @@ class ScriptedServer:
                 super().setup()
                 script.connections += 1
 
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                script.forms.append(dict(urllib.parse.parse_qsl(body, strict_parsing=True)))
+            def do_GET(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                script.requests.append(Request(self.command, self.path, dict(self.headers), body))
                 with contextlib.suppress(OSError):  # the client may well have left
                     script.steps.popleft()(self)
+
+            def do_POST(self):
+                self.do_GET()
 
             def log_message(self, *args):
                 pass
@@ -80,6 +91,11 @@ class ScriptedServer:
         self._thread.start()
         scheme = "https" if ssl_context else "http"
         self.url = f"{scheme}://127.0.0.1:{self._server.server_port}/gateway.do"
+
+    @property
+    def forms(self):
+        """What came in, where that was forms."""
+        return [dict(urllib.parse.parse_qsl(each.body.decode(), strict_parsing=True)) for each in self.requests]
 
     def then(self, *steps):
         self.steps.extend(steps)
@@ -123,7 +139,7 @@ def _drip(handler):
 
 
 def silence(handler):
-    time.sleep(3)
+    time.sleep(30)
     handler.close_connection = True
 
 

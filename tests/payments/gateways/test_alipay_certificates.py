@@ -6,8 +6,8 @@ import urllib.parse
 
 import pytest
 
-from payments.gateways.alipay import keys
 from payments.gateways.alipay.gateway import AlipayGateway
+from payments.gateways.alipay.keys import certificate_serial, root_serial
 from payments.gateways.base import GatewayUnavailable, NotificationRejected, Outcome, RawNotification
 from tests.payments.gateways import certificates, scripted
 from tests.payments.gateways.alipay_samples import NOTICE, NUMBER, PAID, QUERY
@@ -60,7 +60,7 @@ def account(account, chain):
 
 
 def serial(certificate):
-    return keys.certificate_serial(certificate)
+    return certificate_serial(certificate)
 
 
 def test_a_serial_is_md5_of_issuer_backwards_and_number(chain):
@@ -72,7 +72,7 @@ def test_a_serial_is_md5_of_issuer_backwards_and_number(chain):
 def test_only_certificates_signed_with_rsa_count_for_the_root(chain):
     text = certificates.pem(certificates.elliptic_root(), chain["root"], certificates.elliptic_root(), chain["app"])
 
-    assert keys.root_serial(text) == f"{serial(chain['root'])}_{serial(chain['app'])}"
+    assert root_serial(text) == f"{serial(chain['root'])}_{serial(chain['app'])}"
 
 
 def test_requests_name_and_sign_both_serials(gateway, server, chain, alipay_answers):

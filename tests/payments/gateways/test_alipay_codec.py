@@ -8,12 +8,14 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.gateways.alipay import codec, keys
+from payments.gateways import keys
+from payments.gateways.alipay import codec
 from payments.gateways.alipay.codec import Malformed, NotSigned
+from payments.gateways.alipay.keys import TrustedKeys
 from tests.payments.gateways import scripted
 
 KEY = scripted.rsa_key()  # one for the properties below: Hypothesis takes no function-scoped fixtures
-TRUSTED = keys.TrustedKeys(default=KEY.public_key())
+TRUSTED = TrustedKeys(default=KEY.public_key())
 MEMBER = "alipay_trade_query_response"
 
 

@@ -7,7 +7,8 @@ import urllib.parse
 
 import pytest
 
-from payments.gateways.alipay import codec, keys
+from payments.gateways import keys
+from payments.gateways.alipay import codec
 from payments.gateways.alipay.gateway import AlipayGateway
 from payments.gateways.base import CloseResult, GatewayRefused, GatewayUnavailable, Mode, Outcome
 from tests.payments.gateways import scripted

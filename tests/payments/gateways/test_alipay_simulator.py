@@ -25,40 +25,22 @@ from payments.gateways.http import Limits
 from tests.payments.gateways.conformance import (
     NOT_PAID_YET,
     GatewayConformance,
-    Stage,
     new_number,
     payment_request,
     refund_request,
 )
-from tests.simulator.receiver import Receiver, eventually
+from tests.payments.gateways.simulated import SimulatedStage, receiver
 from tests.simulator_process import simulator, simulator_process
 
-__all__ = ["simulator", "simulator_process"]
+__all__ = ["receiver", "simulator", "simulator_process"]
 
 
-class RawReceiver(Receiver):
-    """Keeps the bytes, too: what a gateway verifies."""
-
-    def __init__(self):
-        super().__init__()
-        self.bodies = []
-
-    def take(self, body):
-        self.bodies.append(body)
-        return super().take(body)
-
-
-@pytest.fixture
-def receiver():
-    with RawReceiver() as receiver:
-        yield receiver
-
-
-class SimulatorStage(Stage):
+class AlipayStage(SimulatedStage):
     modes = (Mode.QR, Mode.PAGE, Mode.WAP, Mode.APP)
+    refund_key = "out_biz_no"
 
     def __init__(self, simulator, receiver, *, mode):
-        self.simulator, self.receiver, self.notify_url = simulator, receiver, receiver.url
+        super().__init__(simulator, receiver)
         self.merchant = merchant = simulator.register_merchant(mode=mode)
         in_mode = {
             "key": {"alipay_public_key": merchant.alipay_public_key},
@@ -76,43 +58,20 @@ class SimulatorStage(Stage):
             **in_mode[mode],
         )
         self.gateway = AlipayGateway(self.account)
-        hasty = AlipayClient(base_url=merchant.gateway_url, limits=Limits(total_seconds=0.5, connect_seconds=0.5))
+        hasty = AlipayClient(base_url=merchant.gateway_url, limits=Limits(total_seconds=2, connect_seconds=2))
         self.hasty = AlipayGateway(self.account, client=hasty)  # for answers that never come
-
-    def scan(self, number):
-        self.simulator.scan(number)
-
-    def pay(self, number):
-        self.simulator.pay(number)
-
-    def notification(self, number, *, refund_number=""):
-        """Sent again by hand each time, so that it is certainly the newest that came."""
-
-        def told():
-            notices = self.simulator.notifications(number)
-            return [notice for notice in notices if notice["facts"].get("out_biz_no", "") == refund_number]
-
-        notice = eventually(told, what=f"the notice of {number} {refund_number}")[-1]
-        eventually(lambda: self.simulator.notifications(number)[-1]["deliveries"], what="its first delivery")
-        self.simulator.resend(notice["id"])
-        return RawNotification(headers={}, body=self.receiver.bodies[-1])
-
-    def strangers_notification(self, number):
-        self.notification(number)  # let the genuine one go first: the fault strikes the next delivery
-        self.simulator.arm("wrong_merchant", match=number)
-        return self.notification(number)
 
 
 class TestAlipayInKeyMode(GatewayConformance):
     @pytest.fixture
     def stage(self, simulator, receiver):
-        return SimulatorStage(simulator, receiver, mode="key")
+        return AlipayStage(simulator, receiver, mode="key")
 
 
 class TestAlipayInCertificateMode(GatewayConformance):
     @pytest.fixture
     def stage(self, simulator, receiver):
-        return SimulatorStage(simulator, receiver, mode="certificate")
+        return AlipayStage(simulator, receiver, mode="certificate")
 
 
 # --- what only Alipay does
@@ -120,7 +79,7 @@ class TestAlipayInCertificateMode(GatewayConformance):
 
 @pytest.fixture
 def stage(simulator, receiver):
-    return SimulatorStage(simulator, receiver, mode="key")
+    return AlipayStage(simulator, receiver, mode="key")
 
 
 @pytest.fixture
@@ -249,7 +208,7 @@ def test_a_lost_answer_is_settled_by_asking_and_the_refund_is_made_once(stage, s
     with pytest.raises(GatewayUnavailable):
         stage.hasty.refund(request)
 
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10, "two seconds, and as much again as a busy machine may take"
     assert stage.gateway.query_refund(request.number, charge_number=paid.number).outcome is found
     stage.gateway.refund(request)
     assert simulator.trade(paid.number)["refunded_fen"] == 100
@@ -291,7 +250,7 @@ def test_after_a_key_switch_nothing_is_believed_until_the_new_key_is_known(stage
 
 
 def test_after_a_key_switch_a_second_certificate_in_the_file_is_enough(simulator, receiver):
-    stage = SimulatorStage(simulator, receiver, mode="certificate")
+    stage = AlipayStage(simulator, receiver, mode="certificate")
     number = new_number()
     simulator.arm("key_switch")
     with pytest.raises(GatewayUnavailable):

@@ -14,9 +14,20 @@ from tests.payments.gateways import certificates, scripted
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
+HASTE_S = 1
+# The deadline is the promise; a busy machine is given time to notice it. The peer would go on for longer than that.
+NOTICED_WITHIN_S = 8 * HASTE_S
+
+
 @pytest.fixture
 def client():
-    return HttpClient(limits=Limits(total_seconds=0.5, connect_seconds=0.3, body_bytes=1000))
+    return HttpClient(limits=Limits(total_seconds=30, connect_seconds=10, body_bytes=1000))
+
+
+@pytest.fixture
+def hasty():
+    """For answers that do not come."""
+    return HttpClient(limits=Limits(total_seconds=HASTE_S, connect_seconds=HASTE_S))
 
 
 def post(client, server):
@@ -42,14 +53,14 @@ def test_connections_are_used_again(client, server):
 
 
 @pytest.mark.parametrize("step", [scripted.silence, scripted.drip_body, scripted.drip_head])
-def test_a_call_ends_at_its_deadline_however_the_peer_keeps_it_waiting(client, server, step):
+def test_a_call_ends_at_its_deadline_however_the_peer_keeps_it_waiting(hasty, server, step):
     server.then(step)
     started = time.monotonic()
 
     with pytest.raises(GatewayUnavailable):
-        post(client, server)
+        post(hasty, server)
 
-    assert 0.4 < time.monotonic() - started < 0.9
+    assert 0.9 * HASTE_S < time.monotonic() - started < NOTICED_WITHIN_S
 
 
 @pytest.mark.parametrize("step", [scripted.reset, scripted.hang_up, scripted.not_http])
@@ -60,13 +71,13 @@ def test_a_broken_connection_is_unavailable(client, server, step):
         post(client, server)
 
 
-def test_after_a_failure_the_next_call_gets_a_fresh_connection(client, server):
+def test_after_a_failure_the_next_call_gets_a_fresh_connection(hasty, server):
     server.then(scripted.drip_body, scripted.body(b"ok"))
 
     with pytest.raises(GatewayUnavailable):
-        post(client, server)
+        post(hasty, server)
 
-    assert post(client, server).body == b"ok"
+    assert post(hasty, server).body == b"ok"
     assert server.connections == 2
 
 
@@ -135,7 +146,7 @@ def test_over_tls_answers_and_deadlines_are_the_same(tls_server, step):
     server, certificate = tls_server
     trusting = ssl.create_default_context(cadata=certificate)
     trusting.check_hostname = False
-    client = HttpClient(limits=Limits(total_seconds=0.5), ssl_context=trusting)
+    client = HttpClient(limits=Limits(total_seconds=HASTE_S), ssl_context=trusting)
     server.then(scripted.body(b"ok"), step)
 
     assert post(client, server).body == b"ok"
@@ -143,7 +154,7 @@ def test_over_tls_answers_and_deadlines_are_the_same(tls_server, step):
     with pytest.raises(GatewayUnavailable):
         post(client, server)
 
-    assert 0.4 < time.monotonic() - started < 0.9
+    assert 0.9 * HASTE_S < time.monotonic() - started < NOTICED_WITHIN_S
 
 
 def test_a_forked_process_opens_connections_of_its_own(client, server, monkeypatch):
