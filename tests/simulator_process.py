@@ -14,7 +14,6 @@ import functools
 import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,8 +26,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.web_process import START_WITHIN_S, STOP_WITHIN_S, held_port
+
 ROOT = Path(__file__).resolve().parent.parent
-START_WITHIN_S = 30
+SETTLED_WITHIN_S = 60
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,29 @@ class SimulatedMerchant:
     alipay_root_cert_sn: str
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SimulatedWechatMerchant:
+    """A merchant of WeChat Pay, good for v2 and APIv3 alike, and the private key that only the merchant has."""
+
+    app_id: str
+    mch_id: str
+    mode: str  # what APIv3 is signed with for it: public_key, certificate, grey (either)
+    base_url: str  # of /pay/…, /secapi/pay/… and /v3/…
+    oauth_authorize_url: str
+    oauth_token_url: str
+    api_key: str
+    api_v3_key: str
+    app_secret: str
+    app_private_key: str
+    app_public_key: str
+    app_certificate: str
+    app_cert_sn: str
+    platform_public_key_id: str
+    platform_public_key: str
+    platform_certificates: list[str]  # PEM, the oldest first
+    platform_certificate_serials: list[str]
+
+
 class Simulator:
     """The control API, as methods."""
 
@@ -58,6 +82,7 @@ class Simulator:
         # Plain HTTP: nothing to verify, and loading the machine's certificates is slow.
         self._http = httpx.Client(base_url=self.control, timeout=30, trust_env=False, verify=False)
         self._app_ids = itertools.count(2021_0000_0000_0001)
+        self._mch_ids = itertools.count(1_900_000_001)
 
     def __enter__(self) -> Self:
         return self
@@ -78,6 +103,25 @@ class Simulator:
         names = {field.name for field in dataclasses.fields(SimulatedMerchant)}
         known = {name: value for name, value in made.items() if name in names}
         return SimulatedMerchant(app_private_key=_app_key()[0], **known)
+
+    def register_wechat_merchant(self, *, mch_id: str = "", **fields: str | int) -> SimulatedWechatMerchant:
+        """
+        A new merchant of WeChat Pay. `mode` is `public_key` (unless told otherwise), `certificate` or `grey`;
+        `closable_after_s` how old an order must be to be closed, 300 as WeChat has it; also `app_id`, `api_key`,
+        `api_v3_key`, `app_secret`.
+        """
+        mch_id = mch_id or str(next(self._mch_ids))
+        asked = {
+            "gateway": "wechat",
+            "app_id": f"wx{mch_id:0>16}",
+            "mch_id": mch_id,
+            "app_public_key": _app_key()[1],
+            **fields,
+        }
+        made = self.call("POST", "merchants/", asked)
+        names = {field.name for field in dataclasses.fields(SimulatedWechatMerchant)}
+        known = {name: value for name, value in made.items() if name in names}
+        return SimulatedWechatMerchant(app_private_key=_app_key()[0], **known)
 
     def merchants(self) -> list[dict[str, Any]]:
         return self.call("GET", "merchants/")["merchants"]
@@ -106,6 +150,22 @@ class Simulator:
         """What the Alipay app answers to the merchant's app that handed it `order_string`."""
         return self.call("POST", "app/", {"order_string": order_string, "pay": pay})
 
+    def age(self, out_trade_no: str, *, seconds: int = 300) -> dict[str, Any]:
+        """Let it have been asked for so much earlier; its limits stay."""
+        return self.call("POST", f"trades/{out_trade_no}/age", {"seconds": seconds})
+
+    def scan_code(self, code_url: str) -> dict[str, Any]:
+        """Be WeChat before a `weixin://` code: the trade, waiting for its payer."""
+        return self.call("POST", "wechat/scan/", {"code_url": code_url})
+
+    def use_wechat(self, parameters: Mapping[str, str], *, pay: bool = True) -> dict[str, Any]:
+        """
+        Be WeChat called by a page (JSAPI) or an app with `parameters`, whose signature it verifies: pay, or step back.
+
+        `result` is what WeChat tells the caller: `ok`, `cancel`, or `fail` with a `refusal`; beside it the `trade`.
+        """
+        return self.call("POST", "wechat/call/", {"parameters": dict(parameters), "pay": pay})
+
     def notifications(self, out_trade_no: str) -> list[dict[str, Any]]:
         return self.call("GET", f"notifications/?out_trade_no={out_trade_no}")["notifications"]
 
@@ -127,6 +187,14 @@ class Simulator:
         """Forget all trades, notifications and faults."""
         self.call("DELETE", "book/")
 
+    def settle(self) -> None:
+        """Let the notifications that are on their way arrive and forget the rest: nobody is told after this."""
+        deadline = time.monotonic() + SETTLED_WITHIN_S
+        while any(told["state"] == "sending" for told in self.call("GET", "notifications/")["notifications"]):
+            assert time.monotonic() < deadline, f"after {SETTLED_WITHIN_S} s a notification is still on its way"
+            time.sleep(0.02)
+        self.clear()
+
     def call(self, method: str, path: str, fields: Mapping[str, Any] | None = None) -> dict[str, Any]:
         response = self._http.request(method, path, json=fields)
         assert response.status_code == 200, f"{method} {path}: {response.status_code} {response.text}"
@@ -137,22 +205,27 @@ class SimulatorProcess:
     """A simulator on a free port. `stop()` ends it; its book stays in `home`."""
 
     def __init__(self, home: Path, *, time_scale: int) -> None:
-        port = _free_port()
-        self.home, self.url = home, f"http://127.0.0.1:{port}"
+        self.home = home
+        with held_port() as held:
+            self.url = "http://{}:{}".format(*held.getsockname())
+            self._process = self._start(held.fileno(), time_scale=time_scale)
+        self._wait()
+
+    def _start(self, listener: int, *, time_scale: int) -> subprocess.Popen[bytes]:
         environment = os.environ | {
             "ONETILL_ENV": "test",
-            "SIMULATOR_DIR": str(home),
+            "SIMULATOR_DIR": str(self.home),
             "SIMULATOR_URL": self.url,
             "SIMULATOR_TIME_SCALE": str(time_scale),
         }
         command = [sys.executable, "-m", "gunicorn", "payments.simulator.wsgi:application", "--workers", "1"]
-        command += ["--threads", "16", "-b", f"127.0.0.1:{port}", "--log-level", "warning"]
-        self._process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
-        self._wait()
+        command += ["--threads", "16", "-b", f"fd://{listener}", "--log-level", "warning"]
+        command += ["--no-control-socket", "--graceful-timeout", "8"]
+        return subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True, pass_fds=[listener])
 
     def stop(self, *, with_signal: int = signal.SIGTERM) -> None:
         os.killpg(self._process.pid, with_signal)  # the group is its own: nobody else is in it
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=STOP_WITHIN_S)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_WITHIN_S
@@ -181,6 +254,7 @@ def simulator(simulator_process: SimulatorProcess) -> Iterator[Simulator]:
     with Simulator(simulator_process.url) as simulator:
         simulator.clear()
         yield simulator
+        simulator.settle()
 
 
 @functools.cache
@@ -192,9 +266,3 @@ def _app_key() -> tuple[str, str]:
     )
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return private.decode(), public.decode()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

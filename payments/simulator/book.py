@@ -2,14 +2,14 @@
 
 import dataclasses
 import datetime
-import secrets
-import string
+from collections.abc import Mapping
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from payments.simulator import notices
+from payments.simulator import notices, rooms
 from payments.simulator.models import Merchant, Refund, Trade
 
 Status = Trade.Status
@@ -43,6 +43,7 @@ class RefundExceedsTrade(Exception):
 class Terms:
     """What a merchant asks money for. A number asked for again must come with the same `content`."""
 
+    api: str = ""
     product: str
     out_trade_no: str
     amount_fen: int
@@ -54,23 +55,23 @@ class Terms:
     offer_until: datetime.datetime
     lifetime_s: int
     pay_until: datetime.datetime | None = None
+    particulars: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # plain JSON
 
     def same_content(self, trade: Trade) -> bool:
-        return all(getattr(self, name) == getattr(trade, name) for name in ("product", "amount_fen", "subject", "body"))
+        names = ("api", "product", "amount_fen", "subject", "body", "particulars")
+        return all(getattr(self, name) == getattr(trade, name) for name in names)
 
 
 @transaction.atomic
 def offer(*, merchant: Merchant, terms: Terms) -> Trade:
     """
-    Write down what the merchant asks for. The trade itself begins when the payer opens it.
+    Write down what the merchant asks for. The trade begins now or when the payer opens it, as its gateway has it.
 
     :raises AlreadyPaid, AlreadyClosed, OtherTerms: the number was used before
     """
     trade = Trade.objects.filter(merchant=merchant, out_trade_no=terms.out_trade_no).first()
     if trade is None:
-        return Trade.objects.create(
-            merchant=merchant, token=_token(), offered_at=timezone.now(), **dataclasses.asdict(terms)
-        )
+        return _begin(merchant, terms)
     if trade.paid_at:
         raise AlreadyPaid
     if trade.status == Status.CLOSED and trade.exists:
@@ -79,7 +80,7 @@ def offer(*, merchant: Merchant, terms: Terms) -> Trade:
         raise OtherTerms
     if trade.status == Status.CLOSED:  # a code that ran out unseen: the merchant gets a new one
         trade.status, trade.closed_at = Status.OFFERED, None
-        trade.token, trade.offer_until = _token(), terms.offer_until
+        trade.token, trade.offer_until = rooms.of(merchant.gateway).new_token(terms.api), terms.offer_until
     trade.notify_url, trade.return_url, trade.quit_url = terms.notify_url, terms.return_url, terms.quit_url
     trade.save()
     return trade
@@ -94,10 +95,8 @@ def open_trade(*, trade_id: int) -> Trade:
     now = timezone.now()
     if now >= trade.offer_until:
         return _close(trade, at=now)
-    ends = now + datetime.timedelta(seconds=trade.lifetime_s)
-    trade.expires_at = min(ends, trade.pay_until) if trade.pay_until else ends
-    trade.trade_no = f"{timezone.localtime(now):%Y%m%d}22001{_digits(15)}"
-    trade.status, trade.started_at = Status.WAITING, now
+    trade.trade_no = rooms.of(trade.merchant.gateway).new_trade_no()
+    _start(trade, at=now)
     trade.save()
     return trade
 
@@ -114,6 +113,7 @@ def pay(*, trade_id: int, amount_fen: int | None = None) -> Trade:
     if trade.status != Status.WAITING or (trade.expires_at and now >= trade.expires_at):
         raise NotWaiting(trade.status)
     trade.amount_fen = amount_fen or trade.amount_fen
+    trade.trade_no = trade.trade_no or rooms.of(trade.merchant.gateway).new_trade_no()
     trade.status, trade.paid_at = Status.PAID, now
     trade.save()
     notices.enqueue(trade=trade, event="paid")
@@ -131,6 +131,17 @@ def close(*, trade_id: int) -> Trade:
     if not trade.payable:
         raise NotWaiting(trade.status)
     return _close(trade, at=timezone.now())
+
+
+@transaction.atomic
+def age(*, trade_id: int, by: datetime.timedelta) -> Trade:
+    """Let a trade have been asked for earlier by so much. The limits set for it stay."""
+    trade = Trade.objects.get(pk=trade_id)
+    trade.offered_at -= by
+    if trade.started_at:
+        trade.started_at -= by
+    trade.save()
+    return trade
 
 
 @transaction.atomic
@@ -189,6 +200,27 @@ def close_expired() -> int:
         return len([_close(trade, at=now) for trade in Trade.objects.filter(expired)])
 
 
+def _begin(merchant: Merchant, terms: Terms) -> Trade:
+    room, now = rooms.of(merchant.gateway), timezone.now()
+    trade = Trade(
+        merchant=merchant,
+        token=room.new_token(terms.api),
+        prepay_id=room.new_prepay_id(),
+        offered_at=now,
+        **dataclasses.asdict(terms),
+    )
+    if room.BEGINS_WHEN_ASKED:
+        _start(trade, at=now)
+    trade.save()
+    return trade
+
+
+def _start(trade: Trade, *, at: datetime.datetime) -> None:
+    ends = at + datetime.timedelta(seconds=trade.lifetime_s)
+    trade.expires_at = min(ends, trade.pay_until) if trade.pay_until else ends
+    trade.status, trade.started_at = Status.WAITING, at
+
+
 def _book_refund(trade: Trade, made: Refund) -> None:
     if trade.refunded_fen == trade.amount_fen:
         trade.status, trade.closed_at = Status.CLOSED, made.made_at
@@ -201,11 +233,3 @@ def _close(trade: Trade, *, at: datetime.datetime) -> Trade:
     trade.save()
     notices.enqueue(trade=trade, event="closed")
     return trade
-
-
-def _token() -> str:
-    return "bax" + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(21))
-
-
-def _digits(count: int) -> str:
-    return "".join(secrets.choice(string.digits) for _ in range(count))

@@ -4,6 +4,7 @@ The control API: JSON, for tests and demonstrations to play the payer and to arr
 It asks for no credentials, the simulator being a sandbox's; it refuses what a browser sends from another site.
 """
 
+import datetime
 import functools
 import json
 from collections.abc import Callable
@@ -61,11 +62,13 @@ def show_trade(request: HttpRequest, body: Body, out_trade_no: str) -> dict[str,
 
 
 def act_on_trade(request: HttpRequest, body: Body, out_trade_no: str, action: str) -> dict[str, Any]:
-    """`open` (the payer scans), `pay` (with another `amount_fen` if given), `close`, `finish`."""
+    """`open` (the payer scans), `pay` (with another `amount_fen` if given), `close`, `finish`, `age` (`seconds`)."""
     trade = _trade(request, out_trade_no)
     try:
         if action == "pay":
             book.pay(trade_id=trade.pk, amount_fen=_whole(body, "amount_fen", default=None))
+        elif action == "age":
+            book.age(trade_id=trade.pk, by=datetime.timedelta(seconds=_whole(body, "seconds", default=300) or 300))
         else:
             {"open": book.open_trade, "close": book.close, "finish": book.finish}[action](trade_id=trade.pk)
     except book.NotWaiting as error:
@@ -92,7 +95,11 @@ def resend_notification(request: HttpRequest, body: Body, notification_id: int) 
 
 
 def list_faults(request: HttpRequest, body: Body) -> dict[str, Any]:
-    menu = [{"fault": kind.name, "what": str(kind.label), "stages": list(kind.stages)} for kind in faults.MENU.values()]
+    """The armed ones, and the menu: what each does, when it strikes, and in which protocols (none named: any)."""
+    menu = [
+        {"fault": kind.name, "what": str(kind.label), "stages": list(kind.stages), "wires": list(kind.wires)}
+        for kind in faults.MENU.values()
+    ]
     return {"faults": [shapes.fault(fault) for fault in Fault.objects.order_by("id")], "menu": menu}
 
 

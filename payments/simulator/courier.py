@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
-from payments.simulator import book, faults, notices, rooms
+from payments.simulator import book, faults, notices, refunds, rooms
 from payments.simulator.faults import Stage
 from payments.simulator.models import Notification, NotificationDelivery
 
@@ -57,10 +57,11 @@ def _go_round(pool: concurrent.futures.Executor) -> float:
     """Send off what is due; how many seconds until there is more."""
     with _own_connection():
         book.close_expired()
+        refunds.settle_due()
         for notification_id in notices.claim_due():
             pool.submit(_carry, notification_id)
-        next_due_at = notices.next_due_at()
-    return (next_due_at - timezone.now()).total_seconds() if next_due_at else LONGEST_SLEEP_S
+        ahead = [moment for moment in (notices.next_due_at(), refunds.next_due_at()) if moment]
+    return (min(ahead) - timezone.now()).total_seconds() if ahead else LONGEST_SLEEP_S
 
 
 def _carry(notification_id: int) -> None:
@@ -75,9 +76,9 @@ def _carry(notification_id: int) -> None:
 def _deliver(notification_id: int, *, by_hand: bool = False) -> NotificationDelivery:
     """One attempt. A receiver that fails in any way is an attempt that was not accepted."""
     with _own_connection():
-        notification = Notification.objects.select_related("trade__merchant").get(pk=notification_id)
+        notification = Notification.objects.select_related("trade__merchant", "refund").get(pk=notification_id)
         room = rooms.of(notification.trade.merchant.gateway)
-        strike = faults.take(stage=Stage.DELIVERY, out_trade_no=notification.trade.out_trade_no)
+        strike = faults.take(stage=Stage.DELIVERY, out_trade_no=notification.trade.out_trade_no, wire=notification.wire)
         headers, body = room.render(notification, strike)
         sent_at, started = timezone.now(), time.monotonic()
         status, answer = _post(notification.url, headers=dict(headers), body=body)
@@ -89,7 +90,7 @@ def _deliver(notification_id: int, *, by_hand: bool = False) -> NotificationDeli
             sent=body.decode(),
             status=status,
             answer=answer.decode(errors="replace"),
-            accepted=status is not None and room.accepted(status, answer),
+            accepted=status is not None and room.accepted(notification, status, answer),
         )
         notices.record(delivery=delivery, by_hand=by_hand)
         notices.bell.set()

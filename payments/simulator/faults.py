@@ -30,7 +30,13 @@ class Kind:
     stages: tuple[Stage, ...]
     verb: str = ""  # the one kind of call it strikes; empty: any
     delay_ms: int = 0  # unless armed with another
+    wires: tuple[str, ...] = ()  # the protocols it happens in; none named: any
 
+    def fits(self, stage: Stage, wire: str, verb: str) -> bool:
+        return stage in self.stages and self.verb in {"", verb} and (not self.wires or wire in self.wires)
+
+
+ALIPAY, WECHAT, WECHAT_V3 = ("alipay",), ("wechat/v2", "wechat/v3"), ("wechat/v3",)
 
 MENU = {
     kind.name: kind
@@ -44,9 +50,19 @@ MENU = {
         Kind("bad_signature", _("The right answer under a stranger's signature"), (Stage.CALL,)),
         Kind("system_error_but_done", _("“System error”, but it was done"), (Stage.CALL,)),
         Kind("close_refused", _("Closing is refused although the trade is unpaid"), (Stage.CALL,), verb="close"),
-        Kind("fund_change_n", _("Refunded, but the answer does not say so"), (Stage.CALL,), verb="refund"),
+        Kind("order_paid", _("The payer pays while the merchant closes"), (Stage.CALL,), verb="close"),
+        Kind("user_paying", _("The query says that the payer is still paying"), (Stage.CALL,), "query", wires=WECHAT),
+        Kind("fund_change_n", _("Refunded, but the answer does not say so"), (Stage.CALL,), "refund", wires=ALIPAY),
         Kind("refund_not_done", _("The refund is taken note of and no money moves"), (Stage.CALL,), verb="refund"),
-        Kind("key_switch", _("The gateway signs with a new key from now on"), (Stage.CALL, Stage.DELIVERY)),
+        Kind("abnormal_refund", _("The payer's account takes no refund"), (Stage.CALL,), "refund", wires=WECHAT),
+        Kind("refund_closed", _("The gateway gives the refund up"), (Stage.CALL,), "refund", wires=WECHAT),
+        Kind("not_enough", _("The merchant's balance cannot bear the refund"), (Stage.CALL,), "refund", wires=WECHAT),
+        Kind(
+            "key_switch",
+            _("The gateway signs with a new key from now on"),
+            (Stage.CALL, Stage.DELIVERY),
+            wires=(*ALIPAY, *WECHAT_V3),
+        ),
         Kind("lost", _("The notification never comes"), (Stage.NOTICE,)),
         Kind("late", _("The notification comes late"), (Stage.NOTICE,)),
         Kind("duplicate", _("The notification comes twice"), (Stage.NOTICE,)),
@@ -57,6 +73,10 @@ MENU = {
         Kind("wrong_seller_id", _("The notification is for another seller"), (Stage.DELIVERY,)),
         Kind("forged", _("The notification is signed by a stranger"), (Stage.DELIVERY,)),
         Kind("tampered", _("The notification was changed after signing"), (Stage.DELIVERY,)),
+        Kind("no_sign", _("The notification has no signature"), (Stage.DELIVERY,), wires=WECHAT),
+        Kind("signtest", _("A probe with a wrong signature comes instead"), (Stage.DELIVERY,), wires=WECHAT_V3),
+        Kind("stale", _("The notification was signed ten minutes ago"), (Stage.DELIVERY,), wires=WECHAT_V3),
+        Kind("unknown_serial", _("The notification names a key nobody knows"), (Stage.DELIVERY,), wires=WECHAT_V3),
     )
 }
 
@@ -91,9 +111,9 @@ def arm(*, kind: str, times: int = 1, match: str = "", delay_ms: int | None = No
     return Fault.objects.create(kind=kind, times_left=times, match=match, delay_ms=delay_ms, armed_at=timezone.now())
 
 
-def take(*, stage: Stage, out_trade_no: str, verb: str = "") -> Strike:
+def take(*, stage: Stage, out_trade_no: str, wire: str, verb: str = "") -> Strike:
     """The oldest fault that fits this occasion, used up by one; or NONE."""
-    kinds = [kind.name for kind in MENU.values() if stage in kind.stages and kind.verb in {"", verb}]
+    kinds = [kind.name for kind in MENU.values() if kind.fits(stage, wire, verb)]
     fitting = Fault.objects.filter(kind__in=kinds, match__in=["", out_trade_no]).order_by("id")
     if not fitting.exists():
         return NONE

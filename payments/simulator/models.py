@@ -14,12 +14,18 @@ class Merchant(models.Model):
     app_public_key = models.TextField()
     app_certificate = models.TextField(blank=True)  # only in certificate mode
     app_cert_sn = models.CharField(max_length=64, blank=True)
+    particulars = models.JSONField(default=dict)  # what this gateway alone knows of it: WeChat's keys and secrets
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["gateway", "app_id"], name="merchant_once")]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.app_id})"
+
+
+def wire(merchant: Merchant, api: str) -> str:
+    """The name of a protocol: `alipay`, `wechat/v2`, `wechat/v3`."""
+    return f"{merchant.gateway}/{api}" if api else merchant.gateway
 
 
 class GatewayKey(models.Model):
@@ -45,10 +51,12 @@ class Trade(models.Model):
         CLOSED = "closed"  # unpaid and over, or refunded in full
 
     merchant = models.ForeignKey(Merchant, models.CASCADE, related_name="trades")
+    api = models.CharField(max_length=8, blank=True)  # where a gateway has several: WeChat's v2, v3
     product = models.CharField(max_length=16)
     out_trade_no = models.CharField(max_length=64)
-    trade_no = models.CharField(max_length=64, blank=True)  # the gateway's own number, from `waiting` on
+    trade_no = models.CharField(max_length=64, blank=True)  # the gateway's own number, from when it gives one
     token = models.CharField(max_length=32, unique=True)  # in the address that the payer opens
+    prepay_id = models.CharField(max_length=64, blank=True, db_index=True)  # WeChat's handle for apps and pages
     amount_fen = models.BigIntegerField()
     subject = models.CharField(max_length=256)
     body = models.CharField(max_length=400, blank=True)
@@ -64,6 +72,7 @@ class Trade(models.Model):
     started_at = models.DateTimeField(null=True)
     paid_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
+    particulars = models.JSONField(default=dict)  # what the merchant said beside, as its gateway's room keeps it
 
     class Meta:
         constraints = [
@@ -77,7 +86,11 @@ class Trade(models.Model):
     @property
     def exists(self) -> bool:
         """Whether the gateway would admit to knowing this trade."""
-        return bool(self.trade_no)
+        return self.started_at is not None
+
+    @property
+    def wire(self) -> str:
+        return wire(self.merchant, self.api)
 
     @property
     def refunded_fen(self) -> int:
@@ -89,12 +102,21 @@ class Trade(models.Model):
 
 
 class Refund(models.Model):
+    class Trouble(models.TextChoices):
+        ABNORMAL = "abnormal"  # the payer's account takes no money
+        CLOSED = "closed"  # given up by the gateway
+
     trade = models.ForeignKey(Trade, models.CASCADE, related_name="refunds")
+    api = models.CharField(max_length=8, blank=True)  # of the call that asked for it
     request_no = models.CharField(max_length=64)
+    refund_no = models.CharField(max_length=64, blank=True)  # the gateway's own number, where it gives one
+    notify_url = models.CharField(max_length=256, blank=True)  # its own, where it has one
     amount_fen = models.BigIntegerField()
     reason = models.CharField(max_length=256, blank=True)
-    moved = models.BooleanField()  # False: taken note of, and no money moved
+    moved = models.BooleanField()  # False: taken note of, and no money moved (yet)
+    trouble = models.CharField(max_length=16, choices=Trouble, blank=True)  # why it will not move
     made_at = models.DateTimeField()
+    settles_at = models.DateTimeField(null=True)  # when the money moves (or moved), where that takes time
 
     class Meta:
         constraints = [
@@ -104,6 +126,11 @@ class Refund(models.Model):
 
     def __str__(self) -> str:
         return self.request_no
+
+    @property
+    def open(self) -> bool:
+        """Whether its money is on the way."""
+        return not self.moved and not self.trouble
 
 
 class Notification(models.Model):
@@ -119,6 +146,7 @@ class Notification(models.Model):
 
     trade = models.ForeignKey(Trade, models.CASCADE, related_name="notifications")
     notify_id = models.CharField(max_length=64, unique=True)
+    refund = models.ForeignKey(Refund, models.CASCADE, null=True, related_name="notifications")
     event = models.CharField(max_length=16)
     facts = models.JSONField()  # what it tells, as the gateway spells it, as things stood then
     url = models.CharField(max_length=256)
@@ -135,6 +163,14 @@ class Notification(models.Model):
     def __str__(self) -> str:
         return self.notify_id
 
+    @property
+    def api(self) -> str:
+        return self.refund.api if self.refund else self.trade.api
+
+    @property
+    def wire(self) -> str:
+        return wire(self.trade.merchant, self.api)
+
 
 class NotificationDelivery(models.Model):
     notification = models.ForeignKey(Notification, models.CASCADE, related_name="deliveries")
@@ -148,6 +184,19 @@ class NotificationDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.notification_id} at {self.sent_at}"
+
+
+class LoginCode(models.Model):
+    """What a payer's browser brings a merchant from WeChat's log-in, to be exchanged for the payer's openid once."""
+
+    code = models.CharField(max_length=64, unique=True)
+    merchant = models.ForeignKey(Merchant, models.CASCADE)
+    openid = models.CharField(max_length=64)
+    scope = models.CharField(max_length=32)
+    made_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.code
 
 
 class Fault(models.Model):

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from payments.simulator import faults, rooms
 from payments.simulator.faults import Stage
-from payments.simulator.models import Notification, NotificationDelivery, Refund, Trade
+from payments.simulator.models import Notification, NotificationDelivery, Refund, Trade, wire
 
 State = Notification.State
 
@@ -21,18 +21,22 @@ def enqueue(*, trade: Trade, event: str, refund: Refund | None = None) -> None:
     """Write down a notification in the transaction of what it tells, if this gateway tells it at all."""
     room = rooms.of(trade.merchant.gateway)
     facts = room.facts(trade, event, refund)
-    if facts is None or not trade.notify_url:
+    url = room.notify_url(trade, refund)
+    if facts is None or not url:
         return
     now = timezone.now()
-    strike = faults.take(stage=Stage.NOTICE, out_trade_no=trade.out_trade_no)
+    strike = faults.take(
+        stage=Stage.NOTICE, out_trade_no=trade.out_trade_no, wire=wire(trade.merchant, (refund or trade).api)
+    )
     late = datetime.timedelta(milliseconds=strike.delay_ms) if strike.delay_ms is not None else scaled(room.RETRIES[1])
     waits = strike.kind in {"late", "out_of_order"}
     Notification.objects.create(
         trade=trade,
         notify_id=room.new_notify_id(),
+        refund=refund if refund and refund.api else None,
         event=event,
         facts=dict(facts),
-        url=trade.notify_url,
+        url=url,
         state={"lost": State.LOST, "out_of_order": State.HELD}.get(strike.kind, State.DUE),
         due_at=None if strike.kind == "lost" else now + late if waits else now,
         copies=1 if strike.kind == "duplicate" else 0,

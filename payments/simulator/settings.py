@@ -2,7 +2,7 @@
 The simulator's own settings, filled from the environment.
 
 SIMULATOR_DIR is where its book and its keys live; SIMULATOR_URL how browsers reach it (by default, as they came);
-SIMULATOR_TIME_SCALE how many times faster than the real gateway it repeats notifications.
+SIMULATOR_TIME_SCALE how many times faster than the real gateways it repeats notifications and moves refunds.
 """
 
 import os

@@ -11,22 +11,26 @@ from payments.simulator.money import yuan
 
 
 def trade(row: Trade, *, public_url: str) -> dict[str, Any]:
-    place = "qr" if row.product == "precreate" else "cashier"
+    room = rooms.of(row.merchant.gateway)
+    code_url = room.code_url(row, public_url)
     return {
         "gateway": row.merchant.gateway,
+        "api": row.api,
         "app_id": row.merchant.app_id,
         "seller_id": row.merchant.seller_id,
         "out_trade_no": row.out_trade_no,
         "trade_no": row.trade_no,
         "product": row.product,
         "status": row.status,
-        "gateway_status": rooms.of(row.merchant.gateway).status_word(row),
+        "gateway_status": room.status_word(row),
         "amount_fen": row.amount_fen,
         "amount": yuan(row.amount_fen),
         "subject": row.subject,
         "notify_url": row.notify_url,
         "return_url": row.return_url,
-        "pay_url": f"{public_url}/{place}/{row.token}",
+        "code_url": code_url,
+        "prepay_id": row.prepay_id,
+        "pay_url": code_url if code_url.startswith("http") else f"{public_url}/cashier/{row.token}",
         "offered_at": _time(row.offered_at),
         "started_at": _time(row.started_at),
         "expires_at": _time(row.expires_at or row.offer_until),
@@ -36,8 +40,10 @@ def trade(row: Trade, *, public_url: str) -> dict[str, Any]:
         "refunds": [
             {
                 "request_no": refund.request_no,
+                "refund_no": refund.refund_no,
                 "amount_fen": refund.amount_fen,
                 "moved": refund.moved,
+                "trouble": refund.trouble,
                 "made_at": _time(refund.made_at),
             }
             for refund in row.refunds.all()
@@ -77,14 +83,12 @@ def fault(row: Fault) -> dict[str, Any]:
     return {"id": row.pk, "fault": row.kind, "match": row.match, "times": row.times_left, "delay_ms": row.delay_ms}
 
 
-def merchant(row: Merchant, *, public_url: str) -> dict[str, Any]:
+def merchant(row: Merchant) -> dict[str, Any]:
     return {
         "gateway": row.gateway,
-        "gateway_url": f"{public_url}/{row.gateway}/gateway.do",
         "app_id": row.app_id,
         "seller_id": row.seller_id,
         "name": row.name,
-        "mode": "certificate" if row.app_cert_sn else "key",
         "app_public_key": row.app_public_key,
         "app_certificate": row.app_certificate,
         "app_cert_sn": row.app_cert_sn,

@@ -1,10 +1,15 @@
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
-from payments.simulator import control
+from payments.simulator import control, registration
 from payments.simulator.alipay import control as alipay_control
 from payments.simulator.alipay.gateway import gateway
 from payments.simulator.control import endpoint
 from payments.simulator.pages import cashier, home
+from payments.simulator.pages import wechat as wechat_pages
+from payments.simulator.wechat import control as wechat_control
+from payments.simulator.wechat import oauth
+from payments.simulator.wechat.v2.gateway import gateway as wechat_v2
+from payments.simulator.wechat.v2.methods import CALLS
 
 NUMBER = r"(?P<out_trade_no>[^/]+)"
 
@@ -21,8 +26,15 @@ urlpatterns = [
     path("cashier/<str:token>/pay", cashier.pay, name="cashier-pay"),
     path("cashier/<str:token>/decline", cashier.decline, name="cashier-decline"),
     re_path(r"^alipay/gateway\.do/?$", gateway, name="alipay-gateway"),
+    path("wechat/scan/", wechat_pages.scan, name="wechat-scan"),
+    path("wechat/jsapi/", wechat_pages.jsapi, name="wechat-jsapi"),
+    path("wechat/h5/", wechat_pages.h5, name="wechat-h5"),
+    path("connect/oauth2/authorize", oauth.authorize),
+    path("sns/oauth2/access_token", oauth.access_token),
+    re_path(rf"^(?P<call>{'|'.join(CALLS)})$", wechat_v2),
+    path("", include("payments.simulator.wechat.v3.urls")),
     re_path(r"^control/trades/?$", endpoint(GET=control.list_trades)),
-    re_path(rf"^control/trades/{NUMBER}/(?P<action>open|pay|close|finish)/?$", endpoint(POST=control.act_on_trade)),
+    re_path(rf"^control/trades/{NUMBER}/(?P<action>open|pay|close|finish|age)/?$", endpoint(POST=control.act_on_trade)),
     re_path(rf"^control/trades/{NUMBER}/?$", endpoint(GET=control.show_trade)),
     re_path(r"^control/notifications/?$", endpoint(GET=control.list_notifications)),
     re_path(
@@ -32,9 +44,9 @@ urlpatterns = [
         r"^control/faults/?$",
         endpoint(GET=control.list_faults, POST=control.arm_fault, DELETE=control.clear_faults),
     ),
-    re_path(
-        r"^control/merchants/?$", endpoint(GET=alipay_control.list_merchants, POST=alipay_control.register_merchant)
-    ),
+    re_path(r"^control/merchants/?$", endpoint(GET=registration.list_merchants, POST=registration.register_merchant)),
+    re_path(r"^control/wechat/scan/?$", endpoint(POST=wechat_control.scan)),
+    re_path(r"^control/wechat/call/?$", endpoint(POST=wechat_control.call)),
     re_path(r"^control/app/?$", endpoint(POST=alipay_control.use_app)),
     re_path(r"^control/book/?$", endpoint(DELETE=control.clear_book)),
 ]

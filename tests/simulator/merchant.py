@@ -21,7 +21,7 @@ from tests.simulator_process import SimulatedMerchant
 class AlipayClient:
     def __init__(self, merchant: SimulatedMerchant, *, notify_url: str) -> None:
         self.merchant, self.notify_url = merchant, notify_url
-        self.http = httpx.Client(timeout=5, trust_env=False, verify=False)
+        self.http = httpx.Client(timeout=60, trust_env=False, verify=False)
 
     def __enter__(self) -> Self:
         return self

@@ -4,19 +4,19 @@ import contextlib
 import http.server
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
 
 class Receiver:
     """
-    `received` holds what came, decoded once, in order. `answers` are given in turn, `success` when they are used up.
-    While `answering` is not set, it stays silent.
+    `received` holds what came, as `read` reads it, in order. `answers` are given in turn, `success` when they are
+    used up. While `answering` is not set, it stays silent.
     """
 
     def __init__(self) -> None:
-        self.received: list[dict[str, str]] = []
+        self.received: list[Any] = []
         self.times: list[float] = []
         self.answers: list[tuple[int, bytes]] = []
         self.answering = threading.Event()
@@ -35,15 +35,19 @@ class Receiver:
         self._server.shutdown()
         self._server.server_close()
 
-    def wait_for(self, count: int) -> list[dict[str, str]]:
+    def wait_for(self, count: int) -> list[Any]:
         """What came, once at least `count` deliveries did."""
         eventually(lambda: len(self.received) >= count, what=f"{count} deliveries, came {len(self.received)}")
         return self.received
 
-    def take(self, body: bytes) -> tuple[int, bytes]:
+    def read(self, headers: Mapping[str, str], body: bytes) -> Any:
+        """What to keep of a delivery; here, a form."""
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True))
+
+    def take(self, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         with self._lock:
             self.times.append(time.monotonic())
-            self.received.append(dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True)))
+            self.received.append(self.read(headers, body))
             answer = self.answers.pop(0) if self.answers else (200, b"success")
         self.answering.wait()
         return answer
@@ -51,7 +55,7 @@ class Receiver:
     def _handler(receiver) -> type[http.server.BaseHTTPRequestHandler]:  # noqa: N805  (two selves in one body)
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                status, answer = receiver.take(self.rfile.read(int(self.headers["Content-Length"])))
+                status, answer = receiver.take(dict(self.headers), self.rfile.read(int(self.headers["Content-Length"])))
                 with contextlib.suppress(ConnectionError):  # the caller was killed
                     self.answer(status, answer)
 
@@ -69,7 +73,7 @@ class Receiver:
         return Handler
 
 
-def eventually(holds: Callable[[], Any], *, within_s: float = 10, what: str = "it") -> Any:
+def eventually(holds: Callable[[], Any], *, within_s: float = 60, what: str = "it") -> Any:
     deadline = time.monotonic() + within_s
     while not (result := holds()):
         assert time.monotonic() < deadline, f"still waiting for {what}"

@@ -5,9 +5,11 @@ import pytest
 from tests.simulator.merchant import AlipayClient
 from tests.simulator.receiver import Receiver, eventually
 from tests.simulator_process import Simulator
+from tests.web_process import held_port
 
 NUMBER = "2018061530000035_1"
 SCALE = 36_000
+LATE_S = 20  # how late a busy machine may be; unscaled, even the first repetition would be later than that
 
 
 def test_a_payment_is_told_signed_and_once(simulator: Simulator, alipay: AlipayClient, receiver: Receiver) -> None:
@@ -45,7 +47,7 @@ def test_it_is_repeated_on_alipays_schedule_and_then_given_up(
     gaps = [later - earlier for earlier, later in zip(receiver.times, receiver.times[1:], strict=False)]
     minutes = [4, 10, 10, 60, 120, 360, 900]
     for gap, scheduled in zip(gaps, [60 * each / SCALE for each in minutes], strict=True):
-        assert scheduled <= gap < scheduled + 1
+        assert scheduled <= gap < scheduled + LATE_S
 
 
 @pytest.mark.parametrize(
@@ -74,9 +76,12 @@ def test_only_the_bare_word_ends_it(
 
 
 def test_a_receiver_that_is_down_is_tried_again(simulator: Simulator) -> None:
-    with Receiver() as gone:
-        pass
-    with AlipayClient(simulator.register_merchant(), notify_url=gone.url) as alipay:
+    with (
+        held_port() as held,
+        AlipayClient(
+            simulator.register_merchant(), notify_url="http://{}:{}/notify".format(*held.getsockname())
+        ) as alipay,
+    ):
         alipay.precreate(NUMBER)
         simulator.pay(NUMBER)
 

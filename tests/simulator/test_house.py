@@ -1,7 +1,9 @@
 """The simulator as a process: where it starts, where it refuses to, and what it remembers."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +29,7 @@ def django(home: Path, *command: str, **environment: str) -> subprocess.Complete
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 
@@ -44,6 +46,32 @@ def test_its_migrations_say_what_its_models_say(tmp_path: Path) -> None:
     checked = django(tmp_path, "makemigrations", "--check", "--dry-run")
 
     assert checked.returncode == 0, checked.stdout
+
+
+def test_a_book_from_before_wechat_goes_on(tmp_path: Path) -> None:
+    assert django(tmp_path, "migrate", "simulator", "0001").returncode == 0
+    at = "2026-11-20 08:00:00"
+    with contextlib.closing(sqlite3.connect(tmp_path / "book.sqlite3")) as book, book:
+        merchant = (1, "alipay", "2021000000000001", "2088102146225135", "商户", "", "", "")
+        book.execute("INSERT INTO simulator_merchant VALUES (?, ?, ?, ?, ?, ?, ?, ?)", merchant)
+        book.execute(
+            "INSERT INTO simulator_trade (id, merchant_id, product, out_trade_no, trade_no, token, amount_fen, subject,"
+            " body, notify_url, return_url, quit_url, status, offered_at, offer_until, lifetime_s, started_at, paid_at)"
+            " VALUES (1, 1, 'precreate', ?, '20261120220', 'bax1', 2012, '裙', '', '', '', '', 'paid', ?, ?, 60, ?, ?)",
+            (NUMBER, at, at, at, at),
+        )
+        book.execute("INSERT INTO simulator_refund VALUES (1, 'R1', 500, '', 1, ?, 1)", (at,))
+
+    process = SimulatorProcess(tmp_path, time_scale=1)
+    try:
+        with Simulator(process.url) as simulator:
+            trade = simulator.trade(NUMBER)
+            made = simulator.register_wechat_merchant()
+    finally:
+        process.stop()
+
+    assert (trade["gateway_status"], trade["refunded_fen"], trade["api"]) == ("TRADE_SUCCESS", 500, "")
+    assert made.base_url == process.url
 
 
 def test_it_speaks_chinese_throughout() -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.simulator.merchant import AlipayClient, pairs
-from tests.simulator.receiver import Receiver
+from tests.simulator.receiver import Receiver, eventually
 from tests.simulator_process import Simulator
 
 NUMBER = "2018061530000035_1"
@@ -108,7 +108,7 @@ def test_the_home_page_shows_trades_and_answers(
     receiver.answers = [(200, b"failure")]
     alipay.precreate(NUMBER, subject="<b>碎花</b>".replace("/", "") + " 裙")
     simulator.pay(NUMBER)
-    receiver.wait_for(1)
+    eventually(lambda: simulator.notifications(NUMBER)[0]["deliveries"])
     simulator.arm("slow", match="nobody")
 
     page = browser.get("/", params={"lang": "en"})

@@ -30,7 +30,7 @@ def test_a_trade_paid_at_once_is_paid_and_told_once(
     alipay.precreate(NUMBER)
     address = f"{simulator.control}trades/{NUMBER}/pay"
 
-    statuses = at_once(lambda: httpx.post(address, trust_env=False, verify=False).status_code)
+    statuses = at_once(lambda: httpx.post(address, trust_env=False, verify=False, timeout=60).status_code)
 
     assert sorted(statuses) == [200] + [409] * (AT_ONCE - 1)
     receiver.wait_for(1)

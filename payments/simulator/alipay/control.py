@@ -14,11 +14,7 @@ from payments.simulator.models import Merchant, Trade
 from payments.simulator.money import yuan
 
 
-def list_merchants(request: HttpRequest, body: Body) -> dict[str, Any]:
-    return {"merchants": [_merchant(request, row) for row in Merchant.objects.order_by("id")]}
-
-
-def register_merchant(request: HttpRequest, body: Body) -> dict[str, Any]:
+def register(request: HttpRequest, body: Body) -> Merchant:
     """`app_id`, `seller_id`, `app_public_key` or `app_certificate`; `mode` is `key` or `certificate`; `name`."""
     if body.get("mode", "key") not in {"key", "certificate"}:
         raise ControlError(400, "mode is key or certificate")
@@ -26,10 +22,9 @@ def register_merchant(request: HttpRequest, body: Body) -> dict[str, Any]:
     if not all(isinstance(value, str) for value in texts.values()):
         raise ControlError(400, "ids, name, key and certificate are texts")
     try:
-        row = merchants.register(**texts, certificate_mode=body.get("mode") == "certificate")
+        return merchants.register(**texts, certificate_mode=body.get("mode") == "certificate")
     except merchants.UnusableMerchant as error:
         raise ControlError(400, str(error)) from error
-    return _merchant(request, row)
 
 
 def use_app(request: HttpRequest, body: Body) -> dict[str, Any]:
@@ -72,9 +67,11 @@ def _trade(request: HttpRequest, trade: Trade) -> dict[str, Any]:
     return shapes.trade(trade, public_url=public_url(request))
 
 
-def _merchant(request: HttpRequest, row: Merchant) -> dict[str, Any]:
+def merchant(request: HttpRequest, row: Merchant) -> dict[str, Any]:
     key = merchants.key_in_use(row)
-    return shapes.merchant(row, public_url=public_url(request)) | {
+    return shapes.merchant(row) | {
+        "gateway_url": f"{public_url(request)}/alipay/gateway.do",
+        "mode": "certificate" if row.app_cert_sn else "key",
         "alipay_public_key": key.public_key,
         "alipay_certificate": key.certificate,
         "alipay_cert_sn": key.cert_sn,

@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from payments.simulator import book, faults, mishaps
+from payments.simulator import book, faults, mishaps, rsa
 from payments.simulator.addresses import public_url
-from payments.simulator.alipay import methods, requests, signing
-from payments.simulator.alipay.merchants import key_in_use, switch_key
+from payments.simulator.alipay import methods, requests
+from payments.simulator.alipay.merchants import GATEWAY, key_in_use, switch_key
 from payments.simulator.alipay.refusals import Refusal, invalid
 from payments.simulator.alipay.requests import Request
 from payments.simulator.faults import Stage, Strike
@@ -49,7 +49,7 @@ def open_order_string(order_string: str) -> Trade:
 def signed_node(merchant: Merchant, node: Mapping[str, str]) -> tuple[str, str]:
     """The node's text and Alipay's signature over exactly that text."""
     text = _text(node)
-    return text, signing.sign(text, private_key=key_in_use(merchant).private_key)
+    return text, rsa.sign(text, private_key=key_in_use(merchant).private_key)
 
 
 def _call(request: HttpRequest, admitted: Request) -> HttpResponse:
@@ -57,7 +57,7 @@ def _call(request: HttpRequest, admitted: Request) -> HttpResponse:
     book.close_expired()
     verb, act = methods.CALLS[admitted.method]
     number = str(admitted.content.get("out_trade_no", ""))
-    strike = faults.take(stage=Stage.CALL, out_trade_no=number, verb=verb)
+    strike = faults.take(stage=Stage.CALL, out_trade_no=number, wire=GATEWAY, verb=verb)
     if strike.kind == "timeout_before":
         return mishaps.say_nothing(request, strike)
     if strike.kind == "http_500":
@@ -83,7 +83,7 @@ def _follow_link(request: HttpRequest, *, product: str) -> HttpResponse:
     try:
         trade = methods.offer(requests.admit(_parameters(request.GET, request.POST), link=True), product=product)
     except Refusal as refusal:
-        return render(request, "simulator/refused.html", {"refusal": refusal.node}, status=400)
+        return render(request, "simulator/refused.html", refusal.for_people, status=400)
     return HttpResponseRedirect(reverse("cashier", args=[trade.token]))
 
 
@@ -98,8 +98,8 @@ def _parameters(*sources: QueryDict) -> dict[str, str]:
 def _signed(admitted: Request, node: Mapping[str, str], strike: Strike) -> str:
     merchant = admitted.merchant
     key = switch_key(merchant) if strike.kind == "key_switch" else key_in_use(merchant)
-    private_key = signing.new_private_key()[0] if strike.kind == "bad_signature" else key.private_key
-    signature = signing.sign(_text(node), private_key=private_key)
+    private_key = rsa.new_private_key()[0] if strike.kind == "bad_signature" else key.private_key
+    signature = rsa.sign(_text(node), private_key=private_key)
     return _document(admitted.method, node, cert_sn=key.cert_sn if merchant.app_cert_sn else "", signature=signature)
 
 

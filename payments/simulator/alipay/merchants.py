@@ -5,7 +5,8 @@ import re
 from django.db import transaction
 from django.utils import timezone
 
-from payments.simulator.alipay import certificates, signing
+from payments.simulator import rsa
+from payments.simulator.alipay import certificates
 from payments.simulator.models import GatewayKey, Merchant
 
 GATEWAY = "alipay"
@@ -37,14 +38,14 @@ def register(
         raise UnusableMerchant("app_id is 10 to 32 digits, seller_id 16 digits that begin with 2088")
     try:
         if certificate_mode and not app_certificate:
-            key = signing.load_public_key(app_public_key)
+            key = rsa.load_public_key(app_public_key)
             app_certificate = certificates.issue(key, common_name=f"{seller_id}-{app_id}")
         if app_certificate:
             certificate, key = certificates.read(app_certificate)
             cert_sn = certificates.serial(certificate)
         else:
-            key, cert_sn = signing.load_public_key(app_public_key), ""
-    except (signing.UnusableKey, certificates.UnusableCertificate) as error:
+            key, cert_sn = rsa.load_public_key(app_public_key), ""
+    except (rsa.UnusableKey, certificates.UnusableCertificate) as error:
         raise UnusableMerchant(str(error)) from error
     merchant, _ = Merchant.objects.update_or_create(
         gateway=GATEWAY,
@@ -52,7 +53,7 @@ def register(
         defaults={
             "seller_id": seller_id,
             "name": name or f"商户 {app_id[-4:]}",
-            "app_public_key": signing.public_pem(key),
+            "app_public_key": rsa.public_pem(key),
             "app_certificate": app_certificate,
             "app_cert_sn": cert_sn,
         },
@@ -64,13 +65,13 @@ def register(
 
 def switch_key(merchant: Merchant) -> GatewayKey:
     """From now on Alipay signs for this merchant with a new key."""
-    private_pem, key = signing.new_private_key()
+    private_pem, key = rsa.new_private_key()
     certificate = certificates.issue(key.public_key(), common_name="Simulated Alipay")
     read, _ = certificates.read(certificate)
     return GatewayKey.objects.create(
         merchant=merchant,
         private_key=private_pem,
-        public_key=signing.public_pem(key.public_key()),
+        public_key=rsa.public_pem(key.public_key()),
         certificate=certificate,
         cert_sn=certificates.serial(read),
         made_at=timezone.now(),

@@ -1,6 +1,7 @@
 """What each call does. A verb takes an admitted request and returns the answer's node, or raises Refusal."""
 
 import base64
+import contextlib
 from collections.abc import Callable, Mapping
 
 from payments.simulator import book
@@ -8,7 +9,7 @@ from payments.simulator.alipay import terms
 from payments.simulator.alipay.merchants import GATEWAY
 from payments.simulator.alipay.refusals import Refusal, business, invalid_parameter, trade_not_exist
 from payments.simulator.alipay.requests import Request
-from payments.simulator.alipay.room import BUYER_ID, BUYER_LOGON_ID, beijing, status_word
+from payments.simulator.alipay.room import BUYER_ID, BUYER_LOGON_ID, beijing, code_url, status_word
 from payments.simulator.faults import Strike
 from payments.simulator.models import GatewayKey, Refund, Trade
 from payments.simulator.money import yuan
@@ -36,7 +37,7 @@ def offer(request: Request, *, product: str) -> Trade:
 def precreate(request: Request, strike: Strike, public_url: str) -> Node:
     """A code to scan. No trade exists until somebody scans it."""
     trade = offer(request, product="precreate")
-    return {"out_trade_no": trade.out_trade_no, "qr_code": f"{public_url}/qr/{trade.token}"}
+    return {"out_trade_no": trade.out_trade_no, "qr_code": code_url(trade, public_url)}
 
 
 def query(request: Request, strike: Strike, public_url: str) -> Node:
@@ -62,6 +63,9 @@ def close(request: Request, strike: Strike, public_url: str) -> Node:
     trade = _trade(request)
     if strike.kind == "close_refused":
         raise business("ACQ.REASON_TRADE_STATUS_INVALID", "交易状态异常")
+    if strike.kind == "order_paid":
+        with contextlib.suppress(book.NotWaiting):  # the close below is refused all the same
+            book.pay(trade_id=trade.pk)
     try:
         book.close(trade_id=trade.pk)
     except book.NotWaiting as error:

@@ -20,6 +20,7 @@ class Refusal(Exception):
             "sub_msg": sub_msg,
             **fields,
         }
+        self.for_people = {"gateway": "alipay", "code": f"{code} {sub_code}", "reason": sub_msg}
 
 
 def missing(sub_code: str, sub_msg: str) -> Refusal:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from django.utils import timezone
 
+from payments.simulator import rsa
 from payments.simulator.alipay import certificates, signing
 from payments.simulator.alipay.merchants import GATEWAY
 from payments.simulator.alipay.refusals import invalid, missing
@@ -71,7 +72,7 @@ def _check_signature(parameters: Mapping[str, str], merchant: Merchant) -> None:
         raise missing("isv.missing-signature", "缺少签名参数")
     _check_serials(parameters, merchant)
     text = signing.content(parameters, without=("sign",))
-    if not signing.verifies(text, parameters["sign"], public_key=merchant.app_public_key):
+    if not rsa.verifies(text, parameters["sign"], public_key=merchant.app_public_key):
         raise invalid("isv.invalid-signature", f"验签出错，建议检查签名字符串。网关生成的验签字符串为：{text}")
 
 

@@ -3,12 +3,14 @@
 import datetime
 import json
 import secrets
+import string
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from django.utils import timezone
 
+from payments.simulator import rsa
 from payments.simulator.alipay import signing
 from payments.simulator.alipay.merchants import key_in_use, switch_key
 from payments.simulator.alipay.requests import TIME_FORMAT
@@ -19,6 +21,9 @@ from payments.simulator.money import yuan
 # Eight deliveries in all, over 25 hours.
 RETRIES = tuple(datetime.timedelta(minutes=minutes) for minutes in (4, 10, 10, 60, 120, 360, 900))
 
+BEGINS_WHEN_ASKED = False
+DECLINING_CLOSES = True
+TOKEN_ALPHABET = string.ascii_lowercase + string.digits
 BUYER_ID, BUYER_LOGON_ID = "2088102177846880", "sim***@sandbox.com"
 STATUS_WORDS = {
     Trade.Status.OFFERED: "",
@@ -75,6 +80,26 @@ def facts(trade: Trade, event: str, refund: Refund | None) -> Mapping[str, Any] 
     return {name: value for name, value in told.items() if value}
 
 
+def code_url(trade: Trade, public_url: str) -> str:
+    return f"{public_url}/qr/{trade.token}" if trade.product == "precreate" else ""
+
+
+def new_token(api: str) -> str:
+    return "bax" + "".join(secrets.choice(TOKEN_ALPHABET) for _ in range(21))
+
+
+def new_prepay_id() -> str:
+    return ""
+
+
+def new_trade_no() -> str:
+    return f"{timezone.localtime():%Y%m%d}22001{secrets.randbelow(10**15):015d}"
+
+
+def notify_url(trade: Trade, refund: Refund | None) -> str:
+    return trade.notify_url
+
+
 def new_notify_id() -> str:
     return f"{timezone.localtime():%Y%m%d}00222{secrets.randbelow(10**21):021d}"
 
@@ -85,14 +110,14 @@ def render(notification: Notification, strike: Strike) -> tuple[Mapping[str, str
     told |= _falsehood(strike, notification)
     if strike.kind == "key_switch":
         switch_key(merchant)
-    private_key = signing.new_private_key()[0] if strike.kind == "forged" else key_in_use(merchant).private_key
-    told |= {"sign": signing.sign(signing.content(told, without=()), private_key=private_key), "sign_type": "RSA2"}
+    private_key = rsa.new_private_key()[0] if strike.kind == "forged" else key_in_use(merchant).private_key
+    told |= {"sign": rsa.sign(signing.content(told, without=()), private_key=private_key), "sign_type": "RSA2"}
     if strike.kind == "tampered":
         told["total_amount"] = yuan(notification.trade.amount_fen + 1)
     return {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}, urlencode(told).encode()
 
 
-def accepted(status: int, answer: bytes) -> bool:
+def accepted(notification: Notification, status: int, answer: bytes) -> bool:
     return status == 200 and answer == b"success"
 
 
@@ -130,7 +155,7 @@ def _falsehood(strike: Strike, notification: Notification) -> Mapping[str, str]:
 
 
 def _sign_for(merchant: Merchant, text: str) -> str:
-    return signing.sign(text, private_key=key_in_use(merchant).private_key)
+    return rsa.sign(text, private_key=key_in_use(merchant).private_key)
 
 
 def _compact(value: Any) -> str:

@@ -20,12 +20,15 @@ def show(request: HttpRequest, token: str) -> HttpResponse:
     """Opening the page is the scan: from here on the gateway knows the trade."""
     book.close_expired()
     trade = book.open_trade(trade_id=_trade(token).pk)
+    stepped_back = "left" in request.GET and trade.payable
     context = {
         "trade": trade,
         "merchant": trade.merchant,
-        "faults": AFTERWARDS,
-        "return_address": rooms.of(trade.merchant.gateway).return_address(trade),
-        "leaves_by_itself": "done" in request.GET,
+        "faults": [kind for kind in AFTERWARDS if not kind.wires or trade.wire in kind.wires],
+        "return_address": trade.quit_url if stepped_back else rooms.of(trade.merchant.gateway).return_address(trade),
+        "leaves_by_itself": stepped_back or "done" in request.GET,
+        "stepped_back": stepped_back,
+        "declining_closes": rooms.of(trade.merchant.gateway).DECLINING_CLOSES,
     }
     return render(request, "simulator/cashier.html", context)
 
@@ -45,6 +48,9 @@ def pay(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_POST
 def decline(request: HttpRequest, token: str) -> HttpResponse:
+    """End the trade, or only step back from it, as the gateway has it."""
+    if not rooms.of(_trade(token).merchant.gateway).DECLINING_CLOSES:
+        return HttpResponseRedirect(reverse("cashier", args=[token]) + "?left=1")
     with contextlib.suppress(book.NotWaiting):  # the page says what became of it
         book.close(trade_id=_trade(token).pk)
     return HttpResponseRedirect(reverse("cashier", args=[token]))

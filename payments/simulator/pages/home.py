@@ -81,7 +81,7 @@ def open_order_string(request: HttpRequest) -> HttpResponse:
     try:
         trade = open_in_app(request.POST.get("order_string", "").strip())
     except Refusal as refusal:
-        return render(request, "simulator/refused.html", {"refusal": refusal.node}, status=400)
+        return render(request, "simulator/refused.html", refusal.for_people, status=400)
     return HttpResponseRedirect(reverse("cashier", args=[trade.token]))
 
 
