@@ -13,10 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from checkout import queries
 from checkout.models import CheckoutOrder
 from checkout.queries import Checkout, Payer
-from payments.charges.placement import Document, Placement, place
+from payments.charges.placement import Document, NumberReused, Placement, place
 from payments.clients import login_codes
 from payments.clients.models import PointsPolicy
-from payments.errors import Conflict, OnetillError, TryAgain
+from payments.customers.queries import CustomerFrozen
+from payments.errors import OnetillError, TryAgain
 from payments.ledger import operations as ledger
 from payments.ledger.accounts import Kind
 from payments.models import Account, ApiClient, Order
@@ -34,18 +35,6 @@ _DOCUMENT = """
     INSERT INTO checkout_checkoutorder (order_id, redirect_url, login_generation)
     SELECT id, %(redirect_url)s, 0 FROM placed
 """
-
-
-class NumberReused(Conflict):
-    """The same number with other contents."""
-
-    code = "number_reused"
-    message = _("This number was used for another order or with other contents. Use a new one.")
-
-
-class CustomerFrozen(OnetillError):
-    code = "customer_frozen"
-    message = _("This customer's account is frozen. Ask the shop.")
 
 
 class LoginCodeInvalid(OnetillError):

@@ -22,6 +22,7 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
     _("Gateways"): [
         (_("Gateway notifications"), "inbox", "payments_inboundnotification"),
         (_("Gateway accounts"), "account_balance", "payments_gatewayaccount"),
+        (_("Default gateway accounts"), "alt_route", "payments_gatewaydefault"),
     ],
     _("Access"): [
         (_("API clients"), "key", "payments_apiclient"),

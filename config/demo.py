@@ -1,6 +1,6 @@
 """
-The demonstration's world: the documents' own example customers, a client whose keys everybody knows, a merchant at
-the simulator. Its secrets are public, so it exists in the sandbox alone.
+The demonstration's world: the documents' own example customers, clients whose keys everybody knows, merchants at the
+simulator. Its secrets are public, so it exists in the sandbox alone.
 """
 
 import dataclasses
@@ -8,32 +8,24 @@ import secrets
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 
+from config import demo_merchants
 from payments.clients import operations as clients
 from payments.customers import grants
 from payments.customers import operations as customers
 from payments.customers.grants import GrantCommand
 from payments.customers.profiles import Profile
 from payments.customers.queries import Direction
-from payments.gateways.models import GatewayKind
 from payments.ledger import queries as ledger
 from payments.ledger.accounts import Kind
-from payments.models import ApiClient, Customer, GatewayAccount
+from payments.models import ApiClient, Customer
 from payments.money import yuan_text
-from payments.transactions import transaction
 
 ACTOR = "demo"
 STAFF = {"username": "demo", "password": "onetill-demo"}
-
-APP_ID = "2021000000000001"
-SELLER_ID = "2088000000000001"
-SIMULATOR_SECONDS = 10.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,12 +39,13 @@ class DemoClient:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DemoCustomer:
-    """A customer of the checkout client with what the document says they have, in fen."""
+    """A customer of a demo client with what the document says they have, in fen."""
 
+    client: str = "checkout"  # a key of CLIENTS
     user_id: str
-    ee_no: str
+    ee_no: str = ""
     real_name: str
-    points_fen: int
+    points_fen: int = 0
     balance_fen: int = 0
 
     def wants_fen(self) -> dict[Kind, int]:
@@ -66,17 +59,21 @@ CLIENTS = {
         secret="demo-mall-secret",  # noqa: S106
         families=("checkout", "payments"),
         permissions=("checkout.point_pay", "payments.grant_value"),
-    )
+    ),
+    "payments": DemoClient(
+        name="demo-shop",
+        token="demo-shop-token",  # noqa: S106
+        secret="demo-shop-secret",  # noqa: S106
+        families=("payments",),
+        permissions=("payments.grant_value",),
+    ),
 }
 CUSTOMERS = {
     "checkout": DemoCustomer(user_id="442090", ee_no="a09999", real_name="张三", points_fen=13_128),
     "checkout_rich": DemoCustomer(user_id="442091", ee_no="a10000", real_name="李四", points_fen=500_000),
-    "checkout_poor": DemoCustomer(user_id="442092", ee_no="a10001", real_name="王五", points_fen=0),
+    "checkout_poor": DemoCustomer(user_id="442092", ee_no="a10001", real_name="王五"),
+    "payments": DemoCustomer(client="payments", user_id="1001", real_name="赵六"),
 }
-
-
-class SimulatorUnreachable(Exception):
-    """SIMULATOR_URL names nothing that answers."""
 
 
 def require_sandbox() -> None:
@@ -93,15 +90,15 @@ def build() -> None:
     for key, customer in CUSTOMERS.items():
         _make_customer(key, customer)
     if settings.SIMULATOR_URL:
-        _connect_simulator()
+        shop = ApiClient.objects.get(name=CLIENTS["payments"].name)
+        demo_merchants.connect(simulator_url=settings.SIMULATOR_URL, v2_client=shop)
 
 
 def reset() -> None:
     """Give the demo customers what their documents say they have, by transfers: the ledger keeps its history."""
     require_sandbox()
-    client = ApiClient.objects.get(name=CLIENTS["checkout"].name)
     for customer in CUSTOMERS.values():
-        row = Customer.objects.get(client=client, user_id=customer.user_id)
+        row = Customer.objects.get(client__name=CLIENTS[customer.client].name, user_id=customer.user_id)
         has_fen = ledger.customer_balances_fen(customer_id=row.pk)
         for kind, wants_fen in customer.wants_fen().items():
             _grant(customer, kind=kind, by_fen=wants_fen - has_fen[kind], grant_no=f"reset-{secrets.token_hex(8)}")
@@ -128,6 +125,8 @@ def describe() -> dict[str, Any]:
                 "ee_no": customer.ee_no,
                 "points_yuan": yuan_text(customer.points_fen),
             }
+            if customer.ee_no
+            else {"user_id": customer.user_id}
             for key, customer in CUSTOMERS.items()
         },
         "simulator": {"url": settings.SIMULATOR_URL, "control": f"{settings.SIMULATOR_URL}/control/"},
@@ -177,7 +176,7 @@ def _make_client(demo: DemoClient) -> None:
 
 
 def _make_customer(key: str, customer: DemoCustomer) -> None:
-    client = ApiClient.objects.get(name=CLIENTS["checkout"].name)
+    client = ApiClient.objects.get(name=CLIENTS[customer.client].name)
     profile = Profile(user_id=customer.user_id, ee_no=customer.ee_no, real_name=customer.real_name)
     customers.save_customer(client_id=client.pk, profile=profile, actor=ACTOR)
     for kind, wants_fen in customer.wants_fen().items():
@@ -187,47 +186,7 @@ def _make_customer(key: str, customer: DemoCustomer) -> None:
 def _grant(customer: DemoCustomer, *, kind: Kind, by_fen: int, grant_no: str) -> None:
     if not by_fen:
         return
-    client = ApiClient.objects.get(name=CLIENTS["checkout"].name)
+    client = ApiClient.objects.get(name=CLIENTS[customer.client].name)
     direction = Direction.IN if by_fen > 0 else Direction.OUT
     command = GrantCommand(grant_no=grant_no, kind=kind, direction=direction, amount_fen=abs(by_fen), reason=ACTOR)
     grants.grant(client_id=client.pk, user_id=customer.user_id, command=command, actor=ACTOR)
-
-
-def _connect_simulator() -> None:
-    """Register our merchant at the simulator, whose port moves, and point the demo's account at it."""
-    account = GatewayAccount.objects.filter(kind=GatewayKind.ALIPAY, client=None, app_id=APP_ID).first()
-    account = account or GatewayAccount(kind=GatewayKind.ALIPAY, app_id=APP_ID, name="模拟器")
-    pem = account.credentials().get("private_key") or _new_private_key()
-    key = serialization.load_pem_private_key(pem.encode(), password=None)
-    public_pem = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    merchant = _register(
-        {"app_id": APP_ID, "seller_id": SELLER_ID, "name": "怡安优选", "app_public_key": public_pem.decode()}
-    )
-    account.merchant_id = SELLER_ID
-    account.base_url = merchant["gateway_url"]
-    account.notify_base = settings.BASE_URL
-    account.options = {"alipay_public_key": merchant["alipay_public_key"]}
-    account.set_credentials({"private_key": pem})
-    with transaction():
-        account.save()
-
-
-def _register(merchant: dict[str, str]) -> dict[str, str]:
-    try:
-        answer = httpx.post(
-            f"{settings.SIMULATOR_URL}/control/merchants/", json=merchant, timeout=SIMULATOR_SECONDS, trust_env=False
-        )
-        answer.raise_for_status()
-    except httpx.HTTPError as error:
-        raise SimulatorUnreachable(f"The simulator at {settings.SIMULATOR_URL} does not answer: {error}") from error
-    registered: dict[str, str] = answer.json()
-    return registered
-
-
-def _new_private_key() -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()

@@ -251,9 +251,10 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Onetill 一柜通",
     "VERSION": "1.0.0",
     "DESCRIPTION": _(
-        "Every call carries the client's token, a `timestamp` within five minutes of now, and a `sign`: all other "
-        "parameters but the empty ones, sorted by name, joined as `name=value` with `&`, then `&key=<secret>`; MD5, or "
-        "HMAC-SHA256 under the secret, hexadecimal. A number counts as the text that stands in the JSON."
+        "Every call carries the client's token. All but those of document 003 and the look-ups carry a `timestamp` "
+        "within five minutes of now and a `sign` as well: all other parameters but the empty ones, sorted by name, "
+        "joined as `name=value` with `&`, then `&key=<secret>`; MD5, or HMAC-SHA256 under the secret, hexadecimal. A "
+        "number counts as the text that stands in the JSON."
     ),
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

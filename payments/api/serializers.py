@@ -1,12 +1,28 @@
 """What the calls of payments' own take."""
 
+import datetime
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from payments.customers.queries import Direction
+from payments.gateways.base import Mode
 from payments.ledger.accounts import Kind
-from payments.wire import IdField, TextField, YuanField
+from payments.models import Order
+from payments.orders.models import OrderKind
+from payments.wire import IdField, LineField, TextField, TimestampField, WholeNumberField, YuanField, web_host
+from payments.wire.serializers import Parameters
+
+# Document 003's words.
+ORDER_TYPES = {"Order": OrderKind.GOODS, "Wallet": OrderKind.RECHARGE, "Appointment": OrderKind.APPOINTMENT}
+WECHAT_TYPES = {"NATIVE": Mode.QR}
+ALIPAY_TYPES = {"QRCODE": Mode.QR, "APP": Mode.APP}
+
+LINE_LENGTH_MAX = 128
+URL_LENGTH_MAX = Order._meta.get_field("notify_url").max_length  # noqa: SLF001  Django's documented model API
+EXPIRES_IN_S_MIN, EXPIRES_IN_S_MAX = 300, 7 * 86_400
+EARLIEST = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
 
 class NothingSerializer(serializers.Serializer[Any]):
@@ -36,3 +52,69 @@ class StatementSerializer(serializers.Serializer[Any]):
     direction = serializers.ChoiceField(Direction.choices, required=False)
     cursor = TextField(required=False)
     page_size = serializers.IntegerField(required=False, min_value=1, max_value=200)
+
+
+def _one_of(words: dict[str, Any], refusal: Any) -> serializers.ChoiceField:
+    return serializers.ChoiceField(list(words), error_messages={"invalid_choice": refusal})
+
+
+def _order_type() -> serializers.ChoiceField:
+    return _one_of(ORDER_TYPES, _("Send Order, Wallet or Appointment."))
+
+
+class DocumentSerializer(Parameters):
+    """What a call of document 003 takes. A parameter that is null or empty counts as not sent, to the sign as well."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value({name: value for name, value in data.items() if value not in (None, "")})
+
+
+class DirectOrderSerializer(DocumentSerializer):
+    order_type = _order_type()
+    user_id = IdField()
+    title = LineField(max_length=LINE_LENGTH_MAX)
+    total_amount = YuanField()
+    appointment_time = TimestampField(required=False)
+    appointment_for = LineField(max_length=LINE_LENGTH_MAX, required=False)
+    notify_url = TextField(max_length=URL_LENGTH_MAX, required=False)
+    expires_in = WholeNumberField(min_value=EXPIRES_IN_S_MIN, max_value=EXPIRES_IN_S_MAX, required=False)
+    out_trade_no = LineField(max_length=64, required=False)
+
+    def validate_total_amount(self, total_fen: int) -> int:
+        if total_fen <= 0:
+            raise serializers.ValidationError(_("Must be more than 0."))
+        return total_fen
+
+    def validate_appointment_time(self, time: datetime.datetime) -> datetime.datetime:
+        if time < EARLIEST:
+            raise serializers.ValidationError(_("Send a time of this century."))
+        return time
+
+    def validate_notify_url(self, url: str) -> str:
+        if not web_host(url):
+            raise serializers.ValidationError(_("Must be an http or https address, without user or password."))
+        return url
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        is_appointment = ORDER_TYPES[attrs["order_type"]] is OrderKind.APPOINTMENT
+        for name in ("appointment_time", "appointment_for"):
+            if is_appointment and name not in attrs:
+                raise serializers.ValidationError({name: _("An Appointment needs it.")}, code="required")
+            if not is_appointment and name in attrs:
+                raise serializers.ValidationError({name: _("Only an Appointment has it.")})
+        return attrs
+
+
+class PushSerializer(DocumentSerializer):
+    """Which order is to be paid: what both gateways have in common."""
+
+    order_type = _order_type()
+    order_number = IdField()
+
+
+class WechatPushSerializer(PushSerializer):
+    type = _one_of(WECHAT_TYPES, _("Send NATIVE."))
+
+
+class AlipayPushSerializer(PushSerializer):
+    type = _one_of(ALIPAY_TYPES, _("Send QRCODE or APP."))

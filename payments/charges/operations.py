@@ -25,6 +25,7 @@ from payments.gateways.base import GatewayRefused, GatewayUnavailable, Mode, Out
 from payments.orders import operations as orders
 from payments.orders.models import Order
 from payments.orders.states import AWAITING_CASH
+from payments.orders.states import Status as OrderStatus
 from payments.transactions import outside_transaction, transaction
 
 log = structlog.get_logger(__name__)
@@ -37,10 +38,24 @@ GATEWAY_LONGEST = datetime.timedelta(hours=2)
 
 
 class OrderNotPayable(Conflict):
-    """Nothing is to be paid in cash (any more)."""
+    """Nothing is to be paid in cash (any more): one of the following says why."""
 
-    code = "order_not_payable"
-    message = _("Nothing is left to be paid: the order is %(status)s.")
+
+class OrderPaid(OrderNotPayable):
+    code = "order_paid"
+    message = _("This order is paid: nothing is left to be paid.")
+
+
+class OrderRefunded(OrderNotPayable):
+    """Paid, and given back in part or in full."""
+
+    code = "order_refunded"
+    message = _("This order was paid and refunded. To buy again, place a new order.")
+
+
+class OrderClosed(OrderNotPayable):
+    code = "order_closed"
+    message = _("This order is closed and cannot be paid any more. Place a new order.")
 
 
 class OrderExpired(OnetillError):
@@ -53,6 +68,13 @@ class RefusedByGateway(OnetillError):
 
     code = "gateway_refused"
     message = _("The payment service did not accept this payment (%(answer)s). Choose another way to pay.")
+
+
+_NOT_PAYABLE: dict[OrderStatus, type[OrderNotPayable]] = {
+    OrderStatus.PARTLY_REFUND: OrderRefunded,
+    OrderStatus.TOTAL_REFUND: OrderRefunded,
+    OrderStatus.CLOSED: OrderClosed,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,7 +97,7 @@ def pay_by(
     will not yet (WeChat's first five minutes, an Alipay code that nobody has scanned), the new attempt starts all the
     same, and the sweep goes on trying to close the old one.
 
-    :raises OrderNotPayable: if the order is paid, closed or needs no cash
+    :raises OrderNotPayable: if the order is paid, refunded or closed (one of its kinds)
     :raises OrderExpired: if too little time is left
     :raises queries.NoGatewayAccount: if the gateway is not set up
     :raises RefusedByGateway: if the gateway says no
@@ -137,7 +159,7 @@ def _is_same(charge: Charge, *, channel: str, mode: Mode, payer: Payer) -> bool:
 def _check_payable(*, order: Order, at: datetime.datetime) -> datetime.datetime:
     """Return when an attempt on the locked order expires at the gateway."""
     if order.status not in AWAITING_CASH or not order.cash_fen:
-        raise OrderNotPayable(status=order.get_status_display())
+        raise _NOT_PAYABLE.get(OrderStatus(order.status), OrderPaid)
     expires_at = min(order.expires_at - GATEWAY_MARGIN, at + GATEWAY_LONGEST)
     if expires_at - at < GATEWAY_MINIMUM:
         raise OrderExpired

@@ -15,15 +15,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, connection
+from django.utils.translation import gettext_lazy as _
 
 from payments.charges.models import Tender
 from payments.charges.states import Status as ChargeStatus
+from payments.errors import Conflict
 from payments.ledger import accounts
 from payments.ledger.models import OVERDRAWN, TransferKind
 from payments.ledger.operations import NotEnough, Posting
 from payments.orders.models import OrderKind
 from payments.orders.operations import finishing_postings
 from payments.orders.states import Event, Status, next_status
+
+
+class NumberReused(Conflict):
+    """The same number with other contents."""
+
+    code = "number_reused"
+    message = _("This number was used for another order or with other contents. Use a new one.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

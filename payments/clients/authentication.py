@@ -1,8 +1,8 @@
 """
 Who calls: token, network, family, timestamp and sign, in this order, with one SQL statement.
 
-What a view asks for stands on the view (`FamilyViewSet`). A client's `unsigned_from` lists networks whose calls need
-neither timestamp nor sign.
+What a view asks for stands on the view (`FamilyViewSet`); a timestamp or sign that it does not ask for is checked
+where it is sent. A client's `unsigned_from` lists networks whose calls need neither.
 """
 
 import datetime
@@ -69,15 +69,21 @@ def _check_origin_and_sign(*, request: Request, client: ApiClient, view: Any) ->
         raise errors.FamilyNotServed
     if origin.is_plain and origin.is_in(client.unsigned_from):
         return
-    if view.timestamp_required:
-        _check_timestamp(parameters(request), now=timezone.now())
-    if view.sign_required:
-        _check_sign(parameters(request), client=client)
+    params = parameters(request)
+    if view.timestamp_required or _is_sent(params.get("timestamp")):
+        _check_timestamp(params, now=timezone.now())
+    if view.sign_required or _is_sent(params.get("sign")):
+        _check_sign(params, client=client)
+
+
+def _is_sent(value: Any) -> bool:
+    """Whether a parameter stands for anything; empty ones do not, to the sign as well."""
+    return value is not None and value != ""
 
 
 def _check_timestamp(params: Mapping[str, Any], *, now: datetime.datetime) -> None:
     value = params.get("timestamp")
-    if value is None or value == "":
+    if not _is_sent(value):
         raise errors.TimestampMissing(field="timestamp")
     try:
         at = read_timestamp(value)
@@ -89,7 +95,7 @@ def _check_timestamp(params: Mapping[str, Any], *, now: datetime.datetime) -> No
 
 def _check_sign(params: Mapping[str, Any], *, client: ApiClient) -> None:
     given = params.get("sign")
-    if given is None or given == "":
+    if not _is_sent(given):
         raise errors.SignMissing(field="sign")
     if not signing.matches(given=given, params=params, secret=client.secret(), sign_type=client.sign_type):
         raise errors.SignWrong(field="sign")

@@ -6,7 +6,7 @@ from django.db.models import Case, F, Func, Q, QuerySet, Sum, TextChoices, Value
 from django.utils.translation import gettext_lazy as _
 
 from payments.customers.models import Customer
-from payments.errors import NotFound
+from payments.errors import NotFound, OnetillError
 from payments.ledger import accounts
 from payments.ledger.accounts import Kind
 from payments.ledger.models import Transfer, XactIdField
@@ -22,6 +22,13 @@ class Direction(TextChoices):
 class CustomerUnknown(NotFound):
     code = "customer_unknown"
     message = _("There is no such customer of yours. Check the user_id, or register the customer first.")
+
+
+class CustomerFrozen(OnetillError):
+    """Nothing new is sold to whom staff have frozen."""
+
+    code = "customer_frozen"
+    message = _("This customer's account is frozen. Ask the shop.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,13 +12,15 @@ class OrderUnknown(NotFound):
     message = _("There is no such order. Check the number.")
 
 
-def by_number(*, number: str, family: str | None = None) -> Order:
+def by_number(*, number: str, family: str | None = None, client_id: int | None = None) -> Order:
     """
     Return the order of that number, with its client.
 
-    :raises OrderUnknown: if there is none (in that family)
+    :raises OrderUnknown: if there is none (in that family, of that client)
     """
     orders = Order.objects.select_related("client").filter(number=number)
+    if client_id is not None:
+        orders = orders.filter(client_id=client_id)
     order = (orders.filter(family=family) if family else orders).first()
     if order is None:
         raise OrderUnknown

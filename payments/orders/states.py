@@ -63,11 +63,3 @@ def next_status(*, status: str, event: str) -> Status:
     :raises machine.IllegalTransition: if the table has no such move
     """
     return machine.move(TRANSITIONS, status=Status(status), event=Event(event))
-
-
-def as_mermaid() -> str:
-    """Return the table as a Mermaid state diagram, for docs/order-states.md."""
-    moves = [
-        f"    {source} --> {target}: {event}" for source, row in TRANSITIONS.items() for event, target in row.items()
-    ]
-    return "\n".join(["stateDiagram-v2", f"    [*] --> {Status.UNPAID}", *moves, ""])

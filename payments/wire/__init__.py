@@ -6,7 +6,17 @@ Views have their own door, `payments.wire.views`: rest_framework's views import 
 
 from payments.wire.encoding import WireNumber, encode
 from payments.wire.envelopes import ENVELOPES, Envelope, EnvelopeRenderer, Refusal, unknown_path
-from payments.wire.fields import IdField, TextField, TimestampField, UnreadableTimestamp, YuanField, read_timestamp
+from payments.wire.fields import (
+    IdField,
+    LineField,
+    TextField,
+    TimestampField,
+    UnreadableTimestamp,
+    WholeNumberField,
+    YuanField,
+    read_timestamp,
+    web_host,
+)
 from payments.wire.pages import CursorPagination
 from payments.wire.parsers import StrictJSONParser, parameters
 from payments.wire.refusals import exception_handler
@@ -17,11 +27,13 @@ __all__ = [
     "Envelope",
     "EnvelopeRenderer",
     "IdField",
+    "LineField",
     "Refusal",
     "StrictJSONParser",
     "TextField",
     "TimestampField",
     "UnreadableTimestamp",
+    "WholeNumberField",
     "WireNumber",
     "YuanField",
     "encode",
@@ -29,4 +41,5 @@ __all__ = [
     "parameters",
     "read_timestamp",
     "unknown_path",
+    "web_host",
 ]

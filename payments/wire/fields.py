@@ -3,6 +3,7 @@
 import datetime
 import re
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +19,8 @@ ID_LENGTH_MAX = 64
 _DIGITS = re.compile(r"[0-9]+")
 _SECONDS = re.compile(r"[0-9]{9,10}")
 _MILLISECONDS = re.compile(r"[0-9]{12,13}")
+_WHOLE = re.compile(r"[0-9]{1,9}")
+_OFF_THE_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _CLOCK = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 
@@ -49,6 +52,29 @@ class IdField(TextField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"max_length": ID_LENGTH_MAX, **kwargs})
+
+
+class LineField(TextField):
+    """Text that people read: one line, not blank, no control characters."""
+
+    default_error_messages = {"off_the_line": _("Send one line of text without control characters.")}
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not text.strip():
+            self.fail("blank")
+        if _OFF_THE_LINE.search(text):
+            self.fail("off_the_line")
+        return text
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A whole number or its plain digits as text: no sign, no fraction, no digits of other scripts."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not isinstance(data, str) or not _WHOLE.fullmatch(data):
+            self.fail("invalid")
+        return int(data)
 
 
 @extend_schema_field({"type": "number", "minimum": 0, "multipleOf": 0.01, "maximum": 999_999_999_999})
@@ -106,3 +132,17 @@ class TimestampField(serializers.Field[datetime.datetime, Any, str, datetime.dat
 
     def to_representation(self, value: datetime.datetime) -> str:
         return value.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def web_host(url: str) -> str | None:
+    """Return the host of an absolute http(s) URL; None where there is a user or password, or two readings."""
+    if not url.isprintable() or "\\" in url or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  raises for a port that is none
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or parts.username is not None or parts.password is not None:
+        return None
+    return parts.hostname if url.startswith(f"{parts.scheme}://") else None

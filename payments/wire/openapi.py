@@ -37,21 +37,33 @@ def described(
     answered: Mapping[str, Any],
     values: Mapping[str, list[str]] | None = None,
     signed: bool = True,
+    others: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] | None = None,
 ) -> Callable[[Any], Any]:
     """
     Describe one call for drf-spectacular.
 
-    `sent` and `answered` are the document's examples. `values` lists, for a field of the answer, the texts it may have.
+    `sent` and `answered` are the document's examples; `others` further pairs of them, by name.
+    `values` lists, for a field of the answer, the texts it may have.
     """
+    examples = {document: (sent, answered), **(others or {})}
+    shapes: list[dict[str, Any]] = []
+    for _asked, told in examples.values():
+        if (shape := schema_of(told, values)) not in shapes:
+            shapes.append(shape)
+    answer = {"oneOf": shapes} if len(shapes) > 1 else shapes[0]
     return extend_schema(
         operation_id=f"{family}_{name}",
         summary=summary,
         tags=[family],
         request=_signed(request) if signed else request,
-        responses={200: OpenApiResponse(schema_of(answered, values), description=_("Done.")), **_refusals(family)},
+        responses={200: OpenApiResponse(answer, description=_("Done.")), **_refusals(family)},
         examples=[
-            OpenApiExample(document, value=sent, request_only=True),
-            OpenApiExample(document, value=answered, response_only=True, status_codes=["200"]),
+            example
+            for label, (asked, told) in examples.items()
+            for example in (
+                OpenApiExample(label, value=asked, request_only=True),
+                OpenApiExample(label, value=told, response_only=True, status_codes=["200"]),
+            )
         ],
     )
 

@@ -14,6 +14,7 @@ from payments.clients import signing
 from payments.models import Order, Transfer
 from tests.calls import body, signed
 from tests.checkout.test_documents import PAY
+from tests.payments.api.accounts import connect_wechat_v2
 from tests.world import SECRET, make_customer, points_fen
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @dataclass(frozen=True)
 class Route:
-    """`path` with NUMBER and USER to be filled in; `params` of a good call where a client may make one."""
+    """`path` and `params` with NUMBER and USER to be filled in; `params` of a good call where a client may make one."""
 
     method: str
     path: str
@@ -31,6 +32,8 @@ class Route:
 
 PROFILE = {"ee_no": "a09999", "phone": "13800138000", "real_name": "李雷"}
 GRANT = {"grant_no": "g1", "kind": "points", "direction": "in", "amount": "1"}
+ORDER = {"order_type": "Order", "user_id": "442090", "title": "DEMO", "total_amount": "11.1"}
+PUSH = {"order_type": "Order", "order_number": "NUMBER"}
 
 # pattern: its case
 ROUTES = {
@@ -57,8 +60,29 @@ ROUTES = {
     r"^api/customers/(?P<user_id>[^/\x00]+)/statement/?$": [
         Route("GET", "/api/customers/USER/statement/", "client", {})
     ],
-    r"^api/customers/": [Route("POST", "/api/customers//", "nowhere")],
+    r"^api/orders/?$": [Route("GET", "/api/orders/", "client", {})],
+    r"^api/orders/(?P<number>[^/\x00]+)/?$": [Route("GET", "/api/orders/NUMBER/", "client", {})],
+    r"^api/charges/?$": [Route("GET", "/api/charges/", "client", {})],
+    r"^api/(?:customers|orders|charges)/": [Route("POST", "/api/customers//", "nowhere")],
+    r"^rest/order/?$": [Route("POST", "/rest/order", "client", ORDER)],
+    r"^rest/wx/push_order/?$": [Route("POST", "/rest/wx/push_order", "client", PUSH | {"type": "NATIVE"})],
+    r"^rest/ali/push_order/?$": [Route("POST", "/rest/ali/push_order", "client", PUSH | {"type": "APP"})],
+    r"^rest/": [Route("POST", "/rest/nothing", "nowhere")],
     r"^rest/pub/ali/pay_notify/?$": [Route("POST", "/rest/pub/ali/pay_notify", "gateway")],
+    r"^app/payment/wpay/(?P<number>[0-9A-Za-z]{1,28})/$": [
+        Route("GET", "/app/payment/wpay/NUMBER/", "anybody"), Route("POST", "/app/payment/wpay/NUMBER/", "browser")
+    ],
+    r"^app/payment/wpay/(?P<number>[0-9A-Za-z]{1,28})$": [
+        Route("GET", "/app/payment/wpay/NUMBER", "anybody"), Route("POST", "/app/payment/wpay/NUMBER", "browser")
+    ],
+    r"^app/payment/wpay/(?P<number>[0-9A-Za-z]{1,28})/status/?$": [
+        Route("GET", "/app/payment/wpay/NUMBER/status", "anybody"),
+        Route("POST", "/app/payment/wpay/NUMBER/status", "browser"),
+    ],
+    r"^app/payment/wpay/[^/]*/?$": [
+        Route("GET", "/app/payment/wpay/order-number?order_number=NUMBER", "anybody"),
+        Route("POST", "/app/payment/wpay/order-number?order_number=NUMBER", "browser"),
+    ],
     r"^healthz/?$": [Route("GET", "/healthz", "anybody")],
     r"^readyz/?$": [Route("GET", "/readyz", "anybody")],
     r"^metrics/?$": [Route("GET", "/metrics", "network")],
@@ -104,7 +128,8 @@ def call(route, *, number="2018061500000000", user="442090", secret=SECRET, toke
         query = {**route.params, "timestamp": str(int(time.time()))}
         query["sign"] = signing.sign(params=query, secret=secret, sign_type="MD5")
         return client.get(path, query, headers=headers)
-    content = body(signed(route.params, secret=secret))
+    params = {name: number if value == "NUMBER" else value for name, value in route.params.items()}
+    content = body(signed(params, secret=secret))
     return client.generic(route.method, path, content, content_type="application/json", headers=headers)
 
 
@@ -114,11 +139,16 @@ def code_of(response):
 
 
 @routes("client")
-def test_control_a_good_call_is_answered(shop, route):
+def test_control_a_good_call_is_answered(shop, route, request):
     if "detail" in route.path:
         call(ROUTES[r"^api/checkout/pay/?$"][0])
+    if "/wx/" in route.path:
+        connect_wechat_v2(request.getfixturevalue("simulator"))
+    if "/ali/" in route.path:
+        request.getfixturevalue("alipay")
+    number = call(ROUTES[r"^rest/order/?$"][0]).json()["data"]["order_number"]
 
-    assert call(route).status_code == 200
+    assert call(route, number=number).status_code == 200
 
 
 @routes("client")

@@ -1,5 +1,6 @@
 """Every call that must be refused: a clear error in the envelope, the field named, and nothing moved."""
 
+import io
 import json
 import time
 
@@ -52,6 +53,17 @@ AMOUNTS_REFUSED = [
     Text("-1"), Text("21.441"), Text("1e400"), Text("1E2"), Text("1234567890123"), Text("12345678901.23"), "NaN",
     "Infinity", "１２", " 5", "5 ", "0x10", "", "abc", "1,000", "+5", True, False, None, [], {}, "5.", ".5", "-0",
 ]  # fmt: skip
+
+
+def test_a_call_that_breaks_off_is_refused_although_what_came_is_whole(client, shop):
+    content = body(signed(PAY)).encode()
+    sent = {"CONTENT_LENGTH": str(len(content) + 1), "wsgi.input": io.BytesIO(content)}
+    headers = {"authorization": "Token shop-token"}
+
+    answer = client.post(PAY_PATH, content, content_type="application/json", headers=headers, **sent)
+
+    assert answer.status_code == 400
+    refused(answer.json(), code="cut_short")
 
 
 @pytest.mark.parametrize("value", AMOUNTS_REFUSED, ids=repr)

@@ -42,7 +42,7 @@ def log_in(client, link):
 
 
 def settle(order):
-    charge = charges.pay_by(order_id=order.pk, kind="memory", mode=Mode.QR, actor="test", at=timezone.now())
+    charge = charges.pay_by(order_id=order.pk, channel="memory", mode=Mode.QR, actor="test", at=timezone.now())
     state = PaymentState(
         outcome=Outcome.SUCCEEDED, number=charge.number, amount_fen=charge.amount_fen, trade_no="m1"
     )  # fmt: skip

@@ -9,7 +9,13 @@ from django.test import Client
 from payments.wire.openapi import schema_of
 
 # Every call of a client: what is missing here is documented nowhere.
-CALLS = {("/api/checkout/pay/", "post"), ("/api/checkout/pay-detail/", "post")}
+CALLS = {
+    ("/api/checkout/pay/", "post"),
+    ("/api/checkout/pay-detail/", "post"),
+    ("/rest/order/", "post"),
+    ("/rest/wx/push_order/", "post"),
+    ("/rest/ali/push_order/", "post"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +64,14 @@ def test_the_documents_own_examples_are_the_examples(schema):
     assert example(pay["responses"]["200"]["content"])["result"]["point_amount"] == 131.28
     assert example(detail["requestBody"]["content"]) == {"client_pay_id": "0000010111123"}
     assert example(detail["responses"]["200"]["content"])["result"]["shipping_fee"] == 5
+
+
+def test_each_answer_of_a_call_with_several_has_its_shape(schema):
+    answer = call(schema, "/rest/ali/push_order/")["responses"]["200"]["content"]["application/json"]
+
+    shapes = [list(shape["properties"]["data"]["properties"]) for shape in answer["schema"]["oneOf"]]
+    assert shapes == [["qr_code", "qrCode"], ["order_string", "orderString"]]
+    assert set(answer["examples"]) == {"QRCODE", "APP"}
 
 
 def test_sign_and_timestamp_are_asked_for(schema):

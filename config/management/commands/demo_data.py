@@ -7,13 +7,13 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config import demo
+from config import demo, demo_merchants
 from payments.errors import OnetillError
 from payments.money import NotAnAmount, fen_from_yuan
 
 
 class Command(BaseCommand):
-    help = "Make the demo client, its customers and its merchant at the simulator. Repeating it changes nothing."
+    help = "Make the demo clients, their customers and their merchants at the simulator. Repeating it changes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print the demo world for machines")
@@ -39,7 +39,7 @@ class Command(BaseCommand):
             raise CommandError(f"{error} is not an amount of yuan such as 500.00") from error
         except OnetillError as error:
             raise CommandError(error.sentence()) from error
-        except (demo.SimulatorUnreachable, ImproperlyConfigured) as error:
+        except (demo_merchants.SimulatorUnreachable, ImproperlyConfigured) as error:
             raise CommandError(str(error)) from error
         if options["json"]:
             self.stdout.write(json.dumps(demo.describe(), ensure_ascii=False, indent=1))

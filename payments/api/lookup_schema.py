@@ -1,0 +1,110 @@
+"""The look-up calls for the API pages. They go beyond the documents, so the examples are ours."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from django_filters.rest_framework import FilterSet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+
+from payments.api.filters import ChargeFilter, OrderFilter
+from payments.api.serializers import NothingSerializer
+from payments.charges.models import Tender
+from payments.orders.models import MoneyFlag, OrderKind
+from payments.orders.states import Status
+from payments.wire.openapi import described
+
+_NUMBER = OpenApiParameter(
+    "number", str, OpenApiParameter.PATH, description=_("Our number of the order."), pattern="^[^/]+$"
+)
+_PAGE = [
+    OpenApiParameter("cursor", str, description=_("As next and previous give it.")),
+    OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
+]
+_ORDER = {
+    "order_number": "2018061530000035",
+    "family": "checkout",
+    "kind": "goods",
+    "status": "pay_finished",
+    "money_flag": "",
+    "user_id": "442090",
+    "title": "20111111111",
+    "out_trade_no": "20111111111",
+    "client_pay_id": "0000010111135",
+    "total_amount": 2144,
+    "shipping_fee": 5,
+    "point_amount": 131.28,
+    "cash_amount": 2012.72,
+    "created_at": "2018-06-15 12:00:00",
+    "expires_at": "2018-06-15 12:30:00",
+    "paid_at": "2018-06-15 12:01:30",
+    "closed_at": "",
+}
+_CHARGE = {
+    "charge_number": "2018061530000035_2",
+    "tender": "wechat",
+    "mode": "qr",
+    "status": "succeeded",
+    "amount": 2012.72,
+    "paid": 2012.72,
+    "gateway_trade_no": "4200000109201806151234567890",
+    "is_replaced": False,
+    "created_at": "2018-06-15 12:00:40",
+    "expires_at": "2018-06-15 12:30:00",
+    "paid_at": "2018-06-15 12:01:30",
+}
+_VALUES = {
+    "kind": list(OrderKind.values),
+    "money_flag": list(MoneyFlag.values),
+    "tender": list(Tender.values),
+}
+
+
+def _call(
+    *, name: str, summary: Any, data: Mapping[str, Any], parameters: list[OpenApiParameter], values: dict[str, Any]
+) -> Callable[[Any], Any]:
+    describe = described(
+        family="payments", name=name, document="2018061530000035", summary=summary, request=NothingSerializer, sent={},
+        answered={"status_code": 0, "data": data}, values=_VALUES | values, signed=False,
+    )  # fmt: skip
+    # Filters are told here, with their words; drf-spectacular would guess them from the model.
+    return lambda view: extend_schema(parameters=parameters, filters=False)(describe(view))
+
+
+def _filters(filters: type[FilterSet]) -> list[OpenApiParameter]:
+    known: dict[str, Any] = filters.base_filters
+    return [OpenApiParameter(name, str, description=found.label, enum=_choices(found)) for name, found in known.items()]
+
+
+def _choices(found: Any) -> list[str] | None:
+    choices = found.extra.get("choices")
+    if choices is None:
+        return None
+    return [value for value, _label in (choices() if callable(choices) else choices)]
+
+
+def _page(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {"results": [entry], "next": None, "previous": None}
+
+
+ORDERS = _call(
+    name="orders",
+    summary=_("List your orders, newest first"),
+    data=_page(_ORDER),
+    parameters=[*_filters(OrderFilter), *_PAGE],
+    values={"status": list(Status.values)},
+)
+ORDER = _call(
+    name="order",
+    summary=_("Tell how an order stands, with its charges"),
+    data={**_ORDER, "charges": [_CHARGE]},
+    parameters=[_NUMBER],
+    values={},
+)
+CHARGES = _call(
+    name="charges",
+    summary=_("List the charges of your orders, newest order first"),
+    data=_page({"order_number": "2018061530000035", **_CHARGE}),
+    parameters=[*_filters(ChargeFilter), *_PAGE],
+    values={},
+)
