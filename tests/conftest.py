@@ -11,6 +11,8 @@ from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase, override_settings
 
+from tests.stillness import wait_until_the_database_rests
+
 # Each xdist worker counts and clears in a Redis database of its own; the processes it starts inherit the address.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 if WORKER and os.environ.get("REDIS_URL", "").endswith("/0"):
@@ -29,10 +31,15 @@ def a_cache_of_ones_own():
 
 @pytest.fixture(autouse=True, scope="session")
 def flush_may_truncate_the_books():
-    """Lift the TRUNCATE triggers around the flush between transactional tests, as the tables' owner; only there."""
+    """
+    Lift the TRUNCATE triggers around the flush between transactional tests, as the tables' owner; only there.
+
+    Not while somebody is at work: a flush beside a call that ends late is a deadlock, and rows in the next test's book.
+    """
     flush = TransactionTestCase._fixture_teardown
 
     def lifted(self):
+        wait_until_the_database_rests()
         triggers = [(table, f"{table.removeprefix('payments_')}_not_truncated") for table in APPEND_ONLY]
         with connection.cursor() as cursor:
             for table, trigger in triggers:
@@ -49,4 +56,4 @@ def flush_may_truncate_the_books():
     TransactionTestCase._fixture_teardown = flush
 
 
-pytest_plugins = ["tests.simulator_process", "tests.web_process"]
+pytest_plugins = ["tests.web_process", "tests.simulator_process"]

@@ -1,8 +1,14 @@
 """Running the same thing many times at once, on real connections."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 from django.db import connection
+
+from tests.web_process import _test_database_url, eventually
+
+_HELD_UP = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 def at_once(count, call):
@@ -25,3 +31,23 @@ def at_once(count, call):
     for thread in threads:
         thread.join()
     return outcomes
+
+
+def at_once_behind(lock, *parameters, count, call, held_up):
+    """
+    As `at_once`, while another session holds `lock` (SQL) until at least `held_up` of them wait for it.
+
+    For controls: those have read what they act on before any of them has acted, on a machine of any speed.
+    """
+    with ThreadPoolExecutor(1) as crowd, psycopg.connect(_test_database_url()) as gate:
+        gate.execute(lock, parameters)
+        outcomes = crowd.submit(at_once, count, call)
+        eventually(lambda: _held_up() >= held_up)
+        gate.rollback()
+        return outcomes.result()
+
+
+def _held_up():
+    with connection.cursor() as cursor:
+        cursor.execute(_HELD_UP)
+        return cursor.fetchone()[0]

@@ -4,6 +4,7 @@ A site to attack: gunicorn with the settings of `deploy/`, on the database of th
 One process serves the whole session; every test finds an empty book.
 """
 
+import contextlib
 import functools
 import os
 import signal
@@ -22,39 +23,47 @@ from django.core.cache import cache
 
 from payments.models import GatewayAccount
 from tests.calls import body, signed
-from tests.web_process import ROOT, START_WITHIN_S, _test_database_url
+from tests.stillness import wait_until_all_have_left, wait_until_it_has_left
+from tests.web_process import ROOT, START_WITHIN_S, STOP_WITHIN_S, _test_database_url, held_port
 from tests.world import make_client, make_customer
+
+PATIENCE_S = 60  # no test is about how long an answer takes, unless it says so
 
 
 class Site:
     """`url`, a client that keeps its connections, raw sockets, and everything it ever logged."""
 
     def __init__(self, *, home, **environment):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
         self._log = home / "site.log"
+        with held_port() as held:
+            self.port = held.getsockname()[1]
+            self.url = f"http://127.0.0.1:{self.port}"
+            self._process = self._start(held.fileno(), environment)
+        self.http = self._client()
+        self._wait()
+
+    def _start(self, listener, environment):
         given = {
             "ONETILL_ENV": "test", "DATABASE_URL": _test_database_url(), "BASE_URL": self.url, "LOG_LEVEL": "DEBUG",
-            "WEB_BIND": f"127.0.0.1:{self.port}", "WEB_CONCURRENCY": "2", "WEB_THREADS": "8",
+            "WEB_BIND": f"fd://{listener}", "WEB_CONCURRENCY": "2", "WEB_THREADS": "8",
             "STATEMENT_TIMEOUT_MS": "5000", "PROCESS_NAME": "attacked",
         }  # fmt: skip
         command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "--log-level", "debug"]
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 command, cwd=ROOT, env=os.environ | given | environment, stdout=log,
-                stderr=subprocess.STDOUT,
+                stderr=subprocess.STDOUT, pass_fds=[listener],
             )  # fmt: skip
-        self.http = httpx.Client(base_url=self.url, timeout=30, trust_env=False, verify=False)
-        self._wait()
+
+    def _client(self, **kwargs):
+        return httpx.Client(base_url=self.url, timeout=PATIENCE_S, trust_env=False, verify=False, **kwargs)
 
     def at_once(self, calls):
         """Make all `calls` (method, path, what httpx takes) at the same moment and return their responses."""
         barrier = threading.Barrier(len(calls))
         limits = httpx.Limits(max_connections=len(calls))
         with (
-            httpx.Client(base_url=self.url, timeout=30, trust_env=False, verify=False, limits=limits) as http,
+            self._client(limits=limits) as http,
             ThreadPoolExecutor(len(calls)) as threads,
         ):
 
@@ -75,27 +84,37 @@ class Site:
         response = self.http.post(path, content=content, headers=headers, **kwargs)
         return response.status_code, response.json()
 
-    def raw(self, *parts, pause_s=0.0, silence_s=2):
-        """Send bytes as they are, with pauses between them, and return what came back until the end or silence."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=15) as connection:
-            try:
+    def raw(self, *parts, silence_s=PATIENCE_S):
+        """
+        Send bytes as they are, and return what came back until the end or silence.
+
+        Whatever the site makes of them it has made by then: the books may be looked at.
+        """
+        with self.dial() as connection:
+            caller, received = connection.getsockname()[1], b""
+            with contextlib.suppress(OSError):  # the other side has heard enough: it may have said why
                 for part in parts:
                     connection.sendall(part)
-                    time.sleep(pause_s)
-                connection.settimeout(silence_s)
-                received = b""
+            connection.settimeout(silence_s)
+            with contextlib.suppress(OSError):  # silence, or the other side hung up: what it said before is the answer
                 while chunk := connection.recv(65_536):
                     received += chunk
-            except TimeoutError:
-                pass
-            except OSError:  # the other side hung up: what it said before is the answer
-                pass
-            return received
+        wait_until_it_has_left(caller, self.port)
+        return received
+
+    def dial(self):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
+
+    def see_everybody_off(self):
+        """Hang up, and wait until nothing that anybody has asked for is still being done."""
+        self.http.close()
+        wait_until_all_have_left(self.port)
+        self.http = self._client()
 
     def stop(self):
         self.http.close()
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=STOP_WITHIN_S)
 
     def _wait(self):
         deadline = time.monotonic() + START_WITHIN_S
@@ -120,9 +139,10 @@ def site_process(django_db_setup, django_db_blocker, tmp_path_factory):
 
 @pytest.fixture
 def site(transactional_db, site_process):
-    site_process.http.cookies.clear()
+    """It is quiet before the tables are cleared: this fixture asks for the database, so it ends first."""
     cache.clear()  # nobody has asked too often yet
-    return site_process
+    yield site_process
+    site_process.see_everybody_off()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from payments.charges import operations as charges
 from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
-from payments.models import Order
+from payments.models import GatewayDefault, Order
 from tests.calls import post, signed
 from tests.checkout.test_documents import PAY
 from tests.world import make_memory_account
@@ -33,7 +33,7 @@ SETTINGS = [model for model in MODELS if model not in MONEY]
 def book(client, shop, alipay):
     """Something of every kind."""
     memory.forget_everything()
-    make_memory_account()
+    GatewayDefault.objects.create(channel="memory", mode="qr", account=make_memory_account())
     Group.objects.create(name="look-up")
     return order(client)
 
@@ -42,7 +42,7 @@ def order(client, **changes):
     status, answer = post(client, "/api/checkout/pay/", signed(PAY | changes))
     assert status == 200, answer
     placed = Order.objects.get(number=answer["result"]["bb_trade_no"])
-    charge = charges.pay_by(order_id=placed.pk, kind="memory", mode=Mode.QR, actor="test", at=timezone.now())
+    charge = charges.pay_by(order_id=placed.pk, channel="memory", mode=Mode.QR, actor="test", at=timezone.now())
     raw = memory.book("memory-app").notification(charge.number) if _paid(charge) else None
     inbox.receive(kind="memory", headers=raw.headers, body=raw.body, remote_address="127.0.0.1", at=timezone.now())
     return placed
@@ -92,7 +92,8 @@ def users():
 def test_every_model_of_ours_is_either_settings_or_read_only():
     ours = {model for app in ("payments", "checkout") for model in apps.get_app_config(app).get_models()}
 
-    assert ours & set(SETTINGS) == {apps.get_model("payments", name) for name in ("ApiClient", "GatewayAccount")}
+    settings = ("ApiClient", "GatewayAccount", "GatewayDefault")
+    assert ours & set(SETTINGS) == {apps.get_model("payments", name) for name in settings}
 
 
 @pytest.mark.parametrize("who", ["nobody", "a customer", "switched off"])

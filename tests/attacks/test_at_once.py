@@ -103,7 +103,7 @@ def test_a_login_code_used_by_twenty_at_once_opens_one_session(site, order):
 
 def test_fifty_notices_of_one_payment_while_the_sweep_asks_book_once(site, simulator, order):
     simulator.arm("lost")
-    charge = charges.pay_by(order_id=order.pk, kind="alipay", mode="qr", actor="test", at=timezone.now())
+    charge = charges.pay_by(order_id=order.pk, channel="alipay", mode="qr", actor="test", at=timezone.now())
     simulator.pay(charge.number)
     notice = simulator.notifications(charge.number)[0]
 

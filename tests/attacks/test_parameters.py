@@ -123,12 +123,12 @@ def test_an_amount_that_is_none_is_refused_by_name(client, shop, name, number):
 
 @pytest.mark.parametrize("digits", [4_301, 100_000])
 def test_a_number_longer_than_python_reads_is_refused_and_costs_nothing(client, shop, digits):
-    started = time.monotonic()
+    started = time.thread_time()  # what it costs, not what else the machine has to do
 
     status, _answer = pay(client, signed(PAY | {"total_amount": Text("9" * digits)}))
 
     assert status == 400
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,9 @@ class Story:
         account = GatewayAccount.objects.first()
         page = f"/admin/payments/gatewayaccount/{account.pk}/change/"
         form = {"name": "new", "kind": "alipay", "app_id": account.app_id, "merchant_id": account.merchant_id,
-                "base_url": account.base_url, "options": "{}", "csrfmiddlewaretoken": http.cookies.get("csrftoken", ""),
+                "base_url": account.base_url, "defaults-TOTAL_FORMS": "0", "defaults-INITIAL_FORMS": "0",
+                "alipay_public_key": account.options["alipay_public_key"],
+                "csrfmiddlewaretoken": http.cookies.get("csrftoken", ""),
                 "private_key": self.canaries.new_private_key, "aes_key": self.canaries.aes_key}  # fmt: skip
         http.post(page, data=form)
         http.post(page, data=form | {"private_key": self.canaries.new_private_key[:-200]})

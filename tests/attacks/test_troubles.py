@@ -1,24 +1,29 @@
 """PostgreSQL and Redis misbehave under the site: a clean answer in time, nothing half done, and the next call works."""
 
 import contextlib
-import socket
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
 from django.db import connection
 
+from payments.cashier import limits
 from payments.models import Account, AuditRow, Charge, Order, Transfer
 from tests.attacks.conftest import Site
 from tests.attacks.test_at_once import form, signed_call
 from tests.checkout.test_documents import PAY
 from tests.faults.test_alipay_end_to_end import connect
-from tests.web_process import _test_database_url, eventually
+from tests.web_process import _test_database_url, eventually, held_port
 from tests.world import points_fen
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+# The product promises 3 s for a lock and 5 s for a statement; what is asserted is that the promise ends the wait, on a
+# machine of any speed. Nothing else would: whatever stands in the way stays until the answer is there.
+IN_TIME_S = 20
+FOR_EVER_S = 600
 
 GRANT = {"grant_no": "g1", "kind": "points", "direction": "in", "amount": "1.00"}
 
@@ -66,7 +71,7 @@ def test_a_lock_that_somebody_sits_on_is_a_clean_503_in_time(site, shop):
         assert "try_again" in response.text
         assert "SELECT" not in response.text
     # Who stands second in the line for a row waits anew when the first gives up: then the statement's 5 s end it.
-    assert 2.5 < seconds < 6.5
+    assert 2.5 < seconds < IN_TIME_S
     assert during == before
     assert points_fen(shop.customer) == 13_128
     assert [call(site, *one).status_code for one in CALLS.values()] == [200, 200]
@@ -98,10 +103,10 @@ def test_a_statement_that_takes_too_long_is_a_clean_503(shop, transactional_db, 
     site = Site(home=tmp_path, STATEMENT_TIMEOUT_MS="1000", WEB_CONCURRENCY="1")
     try:
         before = everything()
-        with slow_orders(5):
+        with slow_orders(FOR_EVER_S):
             response, seconds = timed(lambda: call(site, *CALLS["pay"]))
         assert (response.status_code, response.json()["result_code"]) == (503, "try_again")
-        assert seconds < 3
+        assert seconds < IN_TIME_S
         assert everything() == before
         assert points_fen(shop.customer) == 13_128
         assert call(site, *CALLS["pay"]).status_code == 200
@@ -109,36 +114,37 @@ def test_a_statement_that_takes_too_long_is_a_clean_503(shop, transactional_db, 
         site.stop()
 
 
-def kill_backends():
+def kill_backends(condition="TRUE"):
+    """End the site's sessions of which `condition` is true, and return how many are gone."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(pg_terminate_backend(pid, 2000)) FROM pg_stat_activity WHERE application_name = 'attacked'"
-            " AND datname = current_database()"
+            "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 60000)) FROM pg_stat_activity"
+            f" WHERE application_name = 'attacked' AND datname = current_database() AND {condition}"
         )
         return cursor.fetchone()[0]
 
 
-def test_a_connection_killed_in_the_middle_is_a_clean_503_and_the_next_call_works(site, shop):
-    answers = []
-    with slow_orders(2):
-        caller = threading.Thread(target=lambda: answers.append(timed(lambda: call(site, *CALLS["pay"]))))
-        caller.start()
-        time.sleep(0.7)
-        assert kill_backends() >= 1
-        caller.join()
+def test_a_connection_killed_in_the_middle_is_a_clean_503_and_the_next_call_works(shop, transactional_db, tmp_path):
+    """Nothing but the kill ends this statement: its own time-out is far away."""
+    site = Site(home=tmp_path, STATEMENT_TIMEOUT_MS=str(FOR_EVER_S * 1_000), WEB_CONCURRENCY="1")
+    try:
+        with slow_orders(FOR_EVER_S), ThreadPoolExecutor(1) as caller:
+            answer = caller.submit(call, site, *CALLS["pay"])
+            eventually(lambda: kill_backends("state = 'active' AND wait_event = 'PgSleep'"))
+            response = answer.result()
 
-    (response, seconds) = answers[0]
-    assert (response.status_code, response.json()["result_code"]) == (503, "try_again")
-    assert seconds < 2
-    assert Order.objects.count() == 0
-    assert points_fen(shop.customer) == 13_128
-    assert call(site, *CALLS["pay"]).status_code == 200
+        assert (response.status_code, response.json()["result_code"]) == (503, "try_again")
+        assert Order.objects.count() == 0
+        assert points_fen(shop.customer) == 13_128
+        assert call(site, *CALLS["pay"]).status_code == 200
+    finally:
+        site.stop()
 
 
 def test_connections_killed_between_calls_are_not_noticed(site, shop):
     for _round in range(3):
         assert [call(site, *CALLS["pay"]).status_code for _ in range(4)] == [200] * 4
-        kill_backends()
+        assert kill_backends() >= 1
     assert site.http.get("/readyz").status_code == 200
 
 
@@ -166,7 +172,7 @@ def test_the_cashier_of_a_locked_order_asks_to_try_again(site, simulator, order)
         response, seconds = timed(lambda: post(site, order.page, way="alipay:qr"))
 
     assert response.status_code == 503
-    assert seconds < 4.5
+    assert seconds < IN_TIME_S
     assert "Traceback" not in response.text
     assert Charge.objects.filter(tender="alipay").count() == 0
     assert post(site, order.page, way="alipay:qr").status_code == 303
@@ -199,36 +205,38 @@ def test_a_notice_of_a_locked_order_is_kept_not_acknowledged_and_booked_the_next
 # --- Redis
 
 
-@contextlib.contextmanager
-def dead():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    yield port
-
-
-@contextlib.contextmanager
-def mute():
-    """The kernel takes the connection, nobody ever answers."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(128)
-        yield listener.getsockname()[1]
-
-
-@pytest.mark.parametrize("trouble", [dead, mute])
+@pytest.mark.parametrize("mute", [False, True], ids=["dead", "mute"])
 def test_without_redis_everything_works_and_at_most_one_answer_is_slow(
-    trouble, shop, simulator, transactional_db, tmp_path
+    mute, shop, simulator, transactional_db, tmp_path
 ):
-    with trouble() as port:
-        site = Site(home=tmp_path, REDIS_URL=f"redis://127.0.0.1:{port}/0", WEB_CONCURRENCY="1")
+    """What makes an answer slow is to wait for Redis, so the waits are counted: a clock would measure the machine."""
+    with held_port() as redis:
+        if mute:  # the kernel takes the connection, nobody ever answers
+            redis.listen(128)
+        address = "redis://{}:{}/0".format(*redis.getsockname())
+        site = Site(home=tmp_path, REDIS_URL=address, WEB_CONCURRENCY="1")
         try:
-            seconds = _a_day_without_redis(site, simulator)
+            seconds, altogether = timed(lambda: _a_day_without_redis(site, simulator))
         finally:
             site.stop()
-    slow = {name: round(took, 1) for name, took in seconds.items() if took > 0.7}
-    assert all(took < 2.5 for took in slow.values()), slow
-    assert len(slow) <= 2, slow  # the count of visitors and the wake-up of tasks find out each for itself
+        waited = _connections(redis) if mute else 0
+    told = [site.log().count(event) for event in ("cashier_limit_not_counted", "wake_failed")]
+    pauses = 1 + int(altogether / limits.PAUSE_SECONDS)  # after each the site may ask once more
+    assert sum(told) >= 1, "nothing has asked for Redis"
+    assert max(told) <= pauses  # the count of visitors and the wake-up of tasks find out each for itself
+    assert waited in (range(1, 2 * pauses + 1) if mute else {0})
+    assert max(seconds.values()) < IN_TIME_S
+
+
+def _connections(listener):
+    """How many there were for `listener`, all of which still wait to be taken."""
+    listener.setblocking(False)
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            listener.accept()[0].close()
+            count += 1
+    return count
 
 
 def _a_day_without_redis(site, simulator):

@@ -5,12 +5,14 @@ ONETILL_SCREENSHOTS names a directory to leave pictures in, for people to look a
 """
 
 import os
+import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.cache import cache
 from django.utils import timezone
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from checkout import operations as checkout
 from checkout.operations import PayCommand
@@ -18,14 +20,22 @@ from config import demo
 from payments.clients import login_codes
 from payments.gateways import memory
 from payments.models import Order
+from tests.stillness import wait_until_all_have_left
 from tests.world import make_client, make_customer, make_memory_account
 
 CHROMIUM = Path("/usr/bin/chromium")
-PHONE_AGENT = (
-    "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/126.0.0.0 Mobile Safari/537.36"
-)
-SIZES = {"desktop": {"width": 1280, "height": 860}, "phone": {"width": 390, "height": 844}}
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+AGENTS = {
+    "phone": (
+        "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
+        "Chrome/126.0.0.0 Mobile Safari/537.36"
+    ),
+    "iphone": f"{IPHONE} Version/17.5 Mobile/15E148 Safari/604.1",
+    "wechat": f"{IPHONE} Mobile/15E148 MicroMessenger/8.0.49(0x18003137) NetType/WIFI Language/zh_CN",
+}
+PATIENCE_MS = 60_000  # a page is waited for, however slow the machine is
+WAY_BACK = re.compile(r"\?return$")
+SIZES = {"desktop": {"width": 1280, "height": 860}, **{phone: {"width": 390, "height": 844} for phone in AGENTS}}
 
 
 def pytest_collection_modifyitems(items):
@@ -39,8 +49,11 @@ def pytest_collection_modifyitems(items):
 def chromium():
     # Playwright runs its loop in this thread, which Django takes for an async context; the server has its own threads.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox"], timeout=2 * PATIENCE_MS
+        )
         yield browser
         browser.close()
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
@@ -53,18 +66,30 @@ class Visitor:
         self.name = f"{device}-{language}-{scheme}{'' if script else '-noscript'}"
         self.context: BrowserContext = browser.new_context(
             viewport=SIZES[device],
-            user_agent=PHONE_AGENT if device == "phone" else None,
-            is_mobile=device == "phone",
-            has_touch=device == "phone",
-            device_scale_factor=2 if device == "phone" else 1,
+            user_agent=AGENTS.get(device),
+            is_mobile=device in AGENTS,
+            has_touch=device in AGENTS,
+            device_scale_factor=2 if device in AGENTS else 1,
             locale=language,
             color_scheme=scheme,
             java_script_enabled=script,
         )
+        self.context.set_default_timeout(PATIENCE_MS)
         self.complaints: list[str] = []
+        self.held_up: list[Route] = []
         self.page: Page = self.context.new_page()
         self.page.on("console", lambda message: message.type == "error" and self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def stay(self) -> None:
+        """The page leads back to the shop after three seconds. Hold that up until `leave`, to see it first."""
+        self.page.route(WAY_BACK, lambda route: self.held_up.append(route))  # noqa: PLW0108 -- it must be a function
+
+    def leave(self) -> None:
+        while not self.held_up:
+            self.page.wait_for_timeout(50)
+        self.held_up.pop().continue_()
+        self.page.unroute(WAY_BACK)
 
     def picture(self, name: str) -> None:
         if directory := os.environ.get("ONETILL_SCREENSHOTS"):
@@ -76,8 +101,8 @@ class Visitor:
 
 
 @pytest.fixture
-def visitor(chromium):
-    """Return a function that gives a person a browser."""
+def visitor(chromium, site):
+    """Return a function that gives a person a browser. All leave before the site is asked whether they have."""
     visitors = []
 
     def arrive(*, device="desktop", language="en", scheme="light", script=True):
@@ -92,12 +117,13 @@ def visitor(chromium):
 
 @pytest.fixture
 def site(live_server, settings, transactional_db):
-    """The address of the running site, with a shop and a gateway."""
+    """The address of the running site, with a shop and a gateway. It is quiet before the tables are cleared."""
     settings.BASE_URL = live_server.url
     memory.forget_everything()
     cache.clear()
     make_memory_account()
-    return live_server.url
+    yield live_server.url
+    wait_until_all_have_left(urlsplit(live_server.url).port)
 
 
 @pytest.fixture

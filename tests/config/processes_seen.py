@@ -13,7 +13,7 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def eventually(condition, *, seconds: float = 20) -> bool:
+def eventually(condition, *, seconds: float = 90) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

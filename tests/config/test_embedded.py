@@ -5,7 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+import pytest
 
 from tests.config.processes_seen import eventually, is_alive
 
@@ -25,14 +28,15 @@ print(json.dumps({"directory": directory, "version": version, "pids": pids}), fl
 
 def run(*command, env=WITHOUT_SERVERS, **extra):
     return subprocess.run(
-        [*EXEC, *command], check=False, env={**env, **extra}, capture_output=True, text=True, timeout=60
+        [*EXEC, *command], check=False, env={**env, **extra}, capture_output=True, text=True, timeout=300
     )
 
 
-def start(command):
+def start(command, **extra):
     return subprocess.Popen(
-        [*EXEC, sys.executable, "-c", LOOK_AROUND + command], env=WITHOUT_SERVERS, stdout=subprocess.PIPE, text=True
-    )
+        [*EXEC, sys.executable, "-c", LOOK_AROUND + command],
+        env={**WITHOUT_SERVERS, **extra}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
 
 
 def test_a_command_finds_both_servers_and_they_are_gone_when_it_ends():
@@ -69,18 +73,18 @@ def test_no_settings_are_imported():
 
 
 def test_sigterm_ends_the_command_and_the_servers():
-    with start("import time; time.sleep(60)") as launcher:
+    with start("import time; time.sleep(600)") as launcher:
         seen = json.loads(launcher.stdout.readline())
 
         launcher.terminate()
 
-        assert launcher.wait(20) == 128 + signal.SIGTERM
+        assert launcher.wait(90) == 128 + signal.SIGTERM
     assert not any(is_alive(pid) for pid in seen["pids"])
     assert not Path(seen["directory"]).parent.exists()
 
 
 def test_a_launcher_that_is_killed_takes_its_command_and_servers_along():
-    with start("print(os.getpid(), flush=True); import time; time.sleep(60)") as launcher:
+    with start("print(os.getpid(), flush=True); import time; time.sleep(600)") as launcher:
         pids = json.loads(launcher.stdout.readline())["pids"] + [int(launcher.stdout.readline())]
 
         launcher.kill()
@@ -88,13 +92,23 @@ def test_a_launcher_that_is_killed_takes_its_command_and_servers_along():
     assert eventually(lambda: not any(is_alive(pid) for pid in pids))
 
 
-def test_what_a_killed_launcher_left_is_removed_by_the_next():
-    with start("import time; time.sleep(60)") as launcher:
+@pytest.fixture
+def room():
+    """A directory for launchers of one test alone, where nobody else's removes what is left. All may pass through."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as room:
+        Path(room).chmod(0o711)
+        yield room
+
+
+def test_what_a_killed_launcher_left_is_removed_by_the_next(room):
+    with start("import time; time.sleep(600)", TMPDIR=room) as launcher:
         seen = json.loads(launcher.stdout.readline())
         launcher.kill()
     assert eventually(lambda: not any(is_alive(pid) for pid in seen["pids"]))
-    assert Path(seen["directory"]).parent.exists()
+    left = Path(seen["directory"]).parent
+    assert left.exists()
+    assert left.is_relative_to(room)
 
-    run("true")
+    run("true", TMPDIR=room)
 
-    assert not Path(seen["directory"]).parent.exists()
+    assert not left.exists()

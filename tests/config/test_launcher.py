@@ -18,15 +18,26 @@ from tests.config.processes_seen import eventually, is_alive
 
 TREE = Path(__file__).resolve().parent.parent.parent
 OURS = {"DATABASE_URL", "REDIS_URL", "BASE_URL", "SIMULATOR_URL", "ONETILL_ENV", "DJANGO_SETTINGS_MODULE"}
-START_SECONDS = 120
+STOP_WITHIN_S = 60
+HUNDREDS = range(18_000, 32_000, launcher.PORTS_TRIED)
 
 
 @contextlib.contextmanager
 def listener():
+    """
+    Somebody who listens at the first of a hundred ports that no other test uses, of any run on this machine.
+
+    Below the ports that the kernel gives to callers: there, one that is free now may be taken before a server binds it.
+    """
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        yield taken.getsockname()[1]
+        for port in HUNDREDS:
+            with contextlib.suppress(OSError):
+                taken.bind(("127.0.0.1", port))
+                taken.listen()
+                break
+        else:
+            pytest.fail("all hundreds of ports are in use")
+        yield port
 
 
 def test_a_port_that_is_taken_is_passed_over():
@@ -35,9 +46,10 @@ def test_a_port_that_is_taken_is_passed_over():
 
 
 def test_two_servers_that_begin_at_one_port_get_two():
-    first = launcher.free_port_from(18_000)
+    with listener() as taken:
+        first = launcher.free_port_from(taken)
 
-    assert launcher.free_port_from(18_000, other_than=first) > first
+        assert launcher.free_port_from(taken, other_than=first) > first
 
 
 def test_data_lives_in_the_tree(tmp_path, monkeypatch):
@@ -137,7 +149,7 @@ class House:
         """What it ends with; what it said until then is in `said`."""
         with self.process.stdout as pipe:
             self.said += pipe.read()
-        return self.process.wait(30)
+        return self.process.wait(STOP_WITHIN_S)
 
     def is_gone(self):
         return not any(is_alive(pid) for pid in self.pids)
@@ -153,7 +165,7 @@ def descendants(pid):
 
 
 def answer(url):
-    with launcher.DIRECTLY.open(url, timeout=10) as response:
+    with launcher.DIRECTLY.open(url, timeout=60) as response:
         return response.status
 
 
@@ -175,20 +187,29 @@ def test_a_house_stands_alone_stops_leaving_nothing_and_keeps_its_book(tree):
     assert house.is_gone()
     assert not (tree / "var" / "onetill.env").exists()
 
-    killed = House(tree, WEB_PORT="18500", SIMULATOR_PORT="18500")
-    seen = killed.ask("SELECT seen FROM kept")
-    killed.end(signal.SIGKILL)
+    with listener() as taken:
+        killed = House(tree, WEB_PORT=str(taken), SIMULATOR_PORT=str(taken))
+        seen = killed.ask("SELECT seen FROM kept")
+        killed.end(signal.SIGKILL)
 
     assert seen == [(1,)]
     assert eventually(killed.is_gone)
 
 
 def test_a_program_that_dies_takes_the_house_down_and_is_named(tree):
-    house = House(tree, WEB_PORT="18600", SIMULATOR_PORT="18600")
-    (redis,) = [pid for pid in house.pids if "redis-server" in Path(f"/proc/{pid}/cmdline").read_text()]
+    with listener() as taken:
+        house = House(tree, WEB_PORT=str(taken), SIMULATOR_PORT=str(taken))
+        (redis,) = [pid for pid in house.pids if "redis-server" in _command(pid)]
 
-    os.kill(redis, signal.SIGKILL)
+        os.kill(redis, signal.SIGKILL)
 
-    assert house.status() == 1
+        assert house.status() == 1
     assert "Redis ended with status -9" in house.said
     assert house.is_gone()
+
+
+def _command(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):  # one of those that come and go
+        return ""

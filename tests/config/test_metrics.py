@@ -39,7 +39,7 @@ def charge():
     client = make_client()
     make_customer(client=client)
     placed = place_order(client=client)
-    return charges.pay_by(order_id=placed.pk, kind="memory", mode=Mode.QR, actor="test", at=timezone.now())
+    return charges.pay_by(order_id=placed.pk, channel="memory", mode=Mode.QR, actor="test", at=timezone.now())
 
 
 def test_an_empty_book_shows_every_series_at_zero():

@@ -81,7 +81,7 @@ class OrderMachine(RuleBasedStateMachine):
         order = data.draw(st.sampled_from(list(Order.objects.order_by("pk"))))
         self.book.script(fault)
         try:
-            charges.pay_by(order_id=order.pk, kind="memory", mode=mode, actor="test", at=timezone.now())
+            charges.pay_by(order_id=order.pk, channel="memory", mode=mode, actor="test", at=timezone.now())
         except OnetillError:
             assert order.status == "pay_finished" or self._newly_finished(order)
 

@@ -35,7 +35,7 @@ def place(client, number):
 
 
 def attempt(order, mode):
-    return charges.start(order_id=order.pk, kind="memory", mode=mode, actor="test", at=timezone.now())
+    return charges.start(order_id=order.pk, channel="memory", mode=mode, actor="test", at=timezone.now())
 
 
 def settle(charge, trade_no):

@@ -41,7 +41,7 @@ def test_a_woken_sweep_completes_an_order_on_a_real_worker():
     memory.forget_everything()
     make_memory_account()
     order = place()
-    charge = charges.pay_by(order_id=order.pk, kind="memory", mode=Mode.QR, actor="test", at=timezone.now())
+    charge = charges.pay_by(order_id=order.pk, channel="memory", mode=Mode.QR, actor="test", at=timezone.now())
     memory.book("memory-app").pay(charge.number)
     Charge.objects.filter(pk=charge.pk).update(next_query_at=timezone.now())
 

@@ -12,7 +12,7 @@ from checkout.operations import NumberReused, PayCommand
 from checkout.queries import Checkout
 from payments.charges import placement
 from payments.models import Account, Charge, Order, Transfer
-from tests.threads import at_once
+from tests.threads import at_once, at_once_behind
 from tests.world import make_client, make_customer, points_fen
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,7 +48,8 @@ def test_control_without_the_unique_numbers_there_would_be_several_orders():
     with connection.cursor() as cursor:
         cursor.execute("DROP INDEX order_client_order_no_once")
     try:
-        at_once(20, lambda n: pay(client))
+        lock = "LOCK TABLE payments_order IN SHARE MODE"
+        at_once_behind(lock, count=20, call=lambda n: pay(client), held_up=2)
 
         assert Order.objects.count() > 1
     finally:
@@ -97,15 +98,16 @@ def test_control_without_the_conditional_update_points_are_spent_twice(monkeypat
         "_SPEND",
         """
         UPDATE payments_account account SET balance_fen = stale.balance_fen - %(points_fen)s
-        FROM placed, (SELECT id, balance_fen, pg_sleep(0.05) FROM payments_account) AS stale
+        FROM placed, (SELECT id, balance_fen FROM payments_account) AS stale
         WHERE account.customer_id = %(customer_id)s AND account.kind = 'points' AND stale.id = account.id
             AND %(points_fen)s > 0
         """,
     )
     client = make_client()
-    make_customer(client=client, points_fen=70_000)
+    customer = make_customer(client=client, points_fen=70_000)
 
-    at_once(50, lambda n: pay(client, number=f"T{n}"))
+    lock = "SELECT 1 FROM payments_account WHERE customer_id = %s FOR UPDATE"
+    at_once_behind(lock, customer.pk, count=50, call=lambda n: pay(client, number=f"T{n}"), held_up=8)
 
     assert Order.objects.filter(points_fen=10_000).count() > 7
 

@@ -9,7 +9,7 @@ from payments.charges import operations as charges
 from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
-from payments.models import Order
+from payments.models import GatewayDefault, Order
 from tests.world import make_client, make_customer, make_memory_account
 
 
@@ -18,7 +18,8 @@ def order():
     """A checkout order of 2144 yuan, paid with points and, at the gateway in memory, with cash."""
     Group.objects.create(name="look-up")
     memory.forget_everything()
-    make_memory_account()
+    account = make_memory_account()
+    GatewayDefault.objects.create(channel="memory", mode="qr", account=account)
     client = make_client()
     make_customer(client=client, points_fen=13_128, phone="13800138000", real_name="李雷")
     placed = checkout.pay(
@@ -29,7 +30,7 @@ def order():
         ),
         at=timezone.now(),
     )  # fmt: skip
-    charge = charges.pay_by(order_id=placed.order_id, kind="memory", mode=Mode.QR, actor="test", at=timezone.now())
+    charge = charges.pay_by(order_id=placed.order_id, channel="memory", mode=Mode.QR, actor="test", at=timezone.now())
     book = memory.book("memory-app")
     book.pay(charge.number)
     raw = book.notification(charge.number)

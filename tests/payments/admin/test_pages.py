@@ -13,10 +13,8 @@ from payments.models import ApiClient, AuditRow, Charge, InboundNotification, Or
 pytestmark = pytest.mark.django_db
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
-READ_ONLY = [
-    model for model in MODELS
-    if model._meta.label not in {"auth.User", "auth.Group", "payments.ApiClient", "payments.GatewayAccount"}
-]  # fmt: skip
+SETTINGS = {"auth.User", "auth.Group", "payments.ApiClient", "payments.GatewayAccount", "payments.GatewayDefault"}
+READ_ONLY = [model for model in MODELS if model._meta.label not in SETTINGS]
 
 
 def page(model, name, *args):

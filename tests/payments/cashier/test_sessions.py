@@ -87,6 +87,18 @@ def test_posting_the_link_opens_the_session_and_no_account(stranger, order):
     assert "sessionid" not in stranger.cookies
 
 
+def test_inside_wechat_the_form_ends_before_the_page_leads_to_another_site(order):
+    """Chromium lets no form lead to another site (form-action), not even by a redirect of ours."""
+    reader = Client(HTTP_USER_AGENT="Mozilla/5.0 (iPhone) Mobile/15E148 MicroMessenger/8.0.49")
+
+    response = reader.post("/login/", link(order))
+
+    assert (response.status_code, response["Refresh"]) == (200, f"0;url=/till/{order.number}/")
+    assert "Location" not in response
+    assert f'href="/till/{order.number}/"' in response.content.decode()
+    assert is_known(reader, order)
+
+
 def test_a_code_works_once(stranger, order):
     code = code_for(order)
     assert stranger.post("/login/", link(order, code)).status_code == 303

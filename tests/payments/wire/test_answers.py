@@ -1,4 +1,5 @@
 import base64
+import io
 
 import pytest
 
@@ -92,6 +93,16 @@ class TestAnswers:
 
         assert answer.status_code == 411
         assert answer.json()["result_code"] == "length_required"
+
+    def test_a_body_shorter_than_its_length_is_refused_although_it_is_a_whole_object(self, client):
+        body = b'{"total_amount": 1}'
+        sent = {"CONTENT_LENGTH": str(len(body) + 1), "wsgi.input": io.BytesIO(body)}
+
+        answer = client.post("/plain/body", body, content_type=JSON, **sent)
+
+        assert (answer.status_code, answer.json()["result_code"]) == (400, "cut_short")
+        assert answer.json()["result"] == {}
+        assert client.post("/plain/body", body, content_type=JSON).status_code == 200
 
     def test_the_wrong_method_is_told_the_right_one(self, client):
         answers = [client.put("/plain/echo"), client.options("/plain/echo"), client.delete("/plain/echo")]

@@ -1,0 +1,64 @@
+"""The simulator's own book, read out of its file: all of it, and nothing of ours in between."""
+
+import contextlib
+import dataclasses
+import sqlite3
+from collections import Counter
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trade:
+    """One trade as the gateway has it. `amount_fen` is what was paid, once it is."""
+
+    app_id: str
+    number: str  # out_trade_no: our charge's
+    trade_no: str
+    amount_fen: int
+    status: str
+    is_paid: bool
+
+    @property
+    def is_payable(self):
+        return self.status in {"offered", "waiting"}
+
+
+_TRADES = """
+    SELECT merchant.app_id, trade.out_trade_no, trade.trade_no, trade.amount_fen, trade.status, trade.paid_at
+    FROM simulator_trade trade JOIN simulator_merchant merchant ON merchant.id = trade.merchant_id
+"""
+
+
+class GatewayBook:
+    def __init__(self, home):
+        self._path = home / "book.sqlite3"
+
+    def trades(self):
+        return self._trades("")
+
+    def of_order(self, number):
+        """The trades of one of our orders, by the number that begins theirs."""
+        return self._trades("WHERE trade.out_trade_no > ? AND trade.out_trade_no < ?", f"{number}_", f"{number}_~")
+
+    def notices_under_way(self):
+        return self._rows(
+            "SELECT count(*) FROM simulator_notification WHERE state IN ('due', 'held', 'sending')"
+        )[0][0]  # fmt: skip
+
+    def notices(self):
+        """How many notifications there are, by state."""
+        return Counter(dict(self._rows("SELECT state, count(*) FROM simulator_notification GROUP BY state")))
+
+    def deliveries(self):
+        """How many attempts to tell us were made, by the status we answered (None: we did not)."""
+        return Counter(dict(self._rows("SELECT status, count(*) FROM simulator_notificationdelivery GROUP BY status")))
+
+    def _trades(self, where, *parameters):
+        return [
+            Trade(app_id=app_id, number=number, trade_no=trade_no, amount_fen=amount_fen, status=status,
+                  is_paid=paid_at is not None)
+            for app_id, number, trade_no, amount_fen, status, paid_at in self._rows(f"{_TRADES} {where}", *parameters)
+        ]  # fmt: skip
+
+    def _rows(self, sql, *parameters):
+        with contextlib.closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=20)) as connection:
+            return connection.execute(sql, parameters).fetchall()
