@@ -19,6 +19,7 @@ from django.views import View
 
 from payments.cashier import sessions
 from payments.cashier.views import CashierView, HttpResponseSeeOther
+from payments.cashier.ways import Device, device_of
 from payments.errors import Malformed, OnetillError
 from payments.models import Order
 from payments.transactions import DATABASE_TROUBLE, DatabaseBusy
@@ -66,7 +67,7 @@ class LoginView(View, abc.ABC):
         number = self._number(request.POST.get("next", ""))
         order = self.log_in(code=request.POST.get("code", ""), number=number)
         path = self.cashier.path(order.number)
-        response = HttpResponseSeeOther(path)
+        response = _onward(request, path)
         sessions.begin(response=response, order=order, path=path, at=timezone.now())
         return response
 
@@ -91,3 +92,19 @@ class LoginView(View, abc.ABC):
             context["link"] = request.POST.get("next", "")
             context["link_text"] = _("Go to the payment page")
         return render(request, "onetill/message.html", context, status=error.status)
+
+
+def _onward(request: HttpRequest, path: str) -> HttpResponse:
+    """
+    Lead the browser that posted the form to the page.
+
+    Inside WeChat the page may lead on to WeChat's own site, to learn who is paying; and Chromium lets no form lead to
+    another site (form-action), not even over a page of ours. So there the form ends here, and a refresh leads on.
+    """
+    if device_of(request) is not Device.WECHAT:
+        return HttpResponseSeeOther(path)
+    title = _("Opening the payment page")
+    context = {"title": title, "sentence": "", "link": path, "link_text": _("Go to the payment page")}
+    response = render(request, "onetill/message.html", context)
+    response.headers["Refresh"] = f"0;url={path}"
+    return response

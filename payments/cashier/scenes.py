@@ -13,7 +13,7 @@ from payments.models import Charge, Order
 from payments.orders.states import AWAITING_CASH, Status
 
 FRESH = datetime.timedelta(minutes=2)  # paid so recently that the person is still waiting to be led back
-SHOWN = (Mode.QR, Mode.PAGE, Mode.WAP)  # attempts made for an app's SDK are not this page's
+SHOWN = (Mode.QR, Mode.PAGE, Mode.WAP, Mode.JSAPI)  # attempts made for an app's SDK are not this page's
 
 
 class State(enum.StrEnum):
@@ -57,11 +57,16 @@ class Scene:
 
     @property
     def open_attempt(self) -> Charge | None:
-        """The attempt that can still be paid. One that ran out at the gateway is not, though it is not settled yet."""
+        """
+        The attempt that the person is to pay.
+
+        Not one that ran out at the gateway, though it is not settled yet; nor one that another replaced, though the
+        gateway will not close it yet: of two codes that both can be paid, only one is shown.
+        """
         charge = self.charge
-        if charge is None or charge.status not in OPEN or (charge.expires_at and self.at >= charge.expires_at):
+        if charge is None or charge.status not in OPEN or charge.is_replaced:
             return None
-        return charge
+        return None if charge.expires_at and self.at >= charge.expires_at else charge
 
     @property
     def deadline(self) -> datetime.datetime:
@@ -77,9 +82,14 @@ class Scene:
 
     @property
     def target(self) -> str:
-        """What leads the person to the gateway: the text of the code, or the address. Empty while an answer is lost."""
+        """
+        What leads the person to the gateway: the text of the code, the address, or the signature of the call (JSAPI).
+
+        Empty while an answer is lost.
+        """
         payload = self.charge.payload if self.charge else {}
-        return str(payload.get("qr_code") or payload.get("url") or "")
+        names = ("paySign",) if self.charge and self.charge.mode == Mode.JSAPI else ("qr_code", "url")
+        return next((str(payload[name]) for name in names if payload.get(name)), "")
 
     @property
     def mark(self) -> str:
@@ -115,13 +125,12 @@ class Scene:
         return self.state is State.CHOOSING and self.charge is not None and self.charge.status == ChargeStatus.FAILED
 
 
-def scene_of(*, order: Order, at: datetime.datetime, attempt: int | None = None) -> Scene:
-    """
-    Return the scene of an order: about the open attempt of that number, else the latest open one, else the latest.
-
-    Several may be open at once: a gateway does not close a code that nobody has scanned.
-    """
-    charges = list(Charge.objects.filter(order=order, tender__in=CASH, mode__in=SHOWN).order_by("-attempt"))
-    still_open = [charge for charge in charges if charge.status in OPEN]
-    asked_for = [charge for charge in still_open if charge.attempt == attempt]
-    return Scene(order=order, charge=next(iter([*asked_for, *still_open, *charges]), None), at=at)
+def scene_of(*, order: Order, at: datetime.datetime) -> Scene:
+    """Return the scene of an order: about the attempt that no other has replaced, else about the latest."""
+    charges = list(
+        Charge.objects.select_related("gateway_account")
+        .filter(order=order, tender__in=CASH, mode__in=SHOWN)
+        .order_by("-attempt")
+    )
+    current = [charge for charge in charges if charge.status in OPEN and not charge.is_replaced]
+    return Scene(order=order, charge=next(iter([*current, *charges]), None), at=at)

@@ -7,7 +7,6 @@ A family subclasses `CashierView`, says which of its orders it serves and where 
 
 from http import HTTPStatus
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
@@ -21,6 +20,7 @@ from django.views import View
 from structlog.contextvars import bind_contextvars
 
 from payments.cashier import limits, pages, sessions, ways
+from payments.cashier.openids import OpenidUnknown, WechatVisitor
 from payments.cashier.scenes import Scene, scene_of
 from payments.cashier.ways import Device, Way
 from payments.charges import operations as charges
@@ -59,6 +59,7 @@ class CashierView(View):
 
     order: Order
     in_session: bool
+    visitor: WechatVisitor | None  # where the page is open inside WeChat
 
     def return_url(self, order: Order) -> str:
         """Return where the customer goes in the end, signed by the family; "" for nowhere. Asked only in a session."""
@@ -86,6 +87,7 @@ class CashierView(View):
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
         self.at = timezone.now()
+        self.device = ways.device_of(request)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
@@ -96,29 +98,32 @@ class CashierView(View):
         except DATABASE_TROUBLE as error:
             response = _refused(request, DatabaseBusy(error), live="live" in kwargs)
         patch_cache_control(response, private=True, no_store=True)
+        # WeChat's H5 page asks which site led to it. It learns the site, and not the order's address.
+        response.headers["Referrer-Policy"] = "strict-origin"
         return response
 
     def get(self, request: HttpRequest, number: str, *, live: bool = False) -> HttpResponse:
-        scene = scene_of(order=self.order, at=self.at, attempt=_int_or_none(request.GET.get("attempt", "")))
+        scene = scene_of(order=self.order, at=self.at)
         if live:
             return JsonResponse(pages.live(scene=scene, return_path=self._return_path(scene)))
         if "return" in request.GET and scene.is_ended and (url := self._way_back()):
             return HttpResponseRedirect(url)
-        return self._page(scene)
+        introduction = self.visitor.introduction() if self.visitor and scene.is_payable else None
+        return introduction or self._page(scene)
 
     def post(self, request: HttpRequest, number: str, *, live: bool = False) -> HttpResponse:
         if live:
             return HttpResponseNotAllowed(["GET", "HEAD"])
         try:
             way = self._chosen(request.POST.get("way", ""))
-            charge = self._pay_by(way)
+            self._pay_by(way)
         except OnetillError as error:
             self.order.refresh_from_db()
             return self._page(scene_of(order=self.order, at=self.at), error=error)
         # The fragment tells the script to go on to the gateway, once: Chromium lets no form lead to another site
         # (form-action), and without a script there is a button.
         onward = "" if way.mode is Mode.QR else "#go"
-        return HttpResponseSeeOther(f"{self.path(number)}?{urlencode({'attempt': charge.attempt})}{onward}")
+        return HttpResponseSeeOther(f"{self.path(number)}{onward}")
 
     def _admit(self, *, number: str) -> None:
         """
@@ -134,6 +139,9 @@ class CashierView(View):
         self.order = orders.by_number(number=number, family=self.family or None)
         bind_contextvars(order=number)
         self.in_session = sessions.is_open(request=self.request, order=self.order, at=self.at)
+        is_in_wechat = self.device is Device.WECHAT
+        path = self.path(number)
+        self.visitor = WechatVisitor(request=self.request, order=self.order, path=path) if is_in_wechat else None
 
     def _chosen(self, value: str) -> Way:
         """:raises WayUnknown: if the form names no way that is on offer on any device"""
@@ -144,17 +152,26 @@ class CashierView(View):
         return on_offer[value]
 
     def _pay_by(self, way: Way) -> Charge:
+        """:raises OpenidUnknown: for a payment inside WeChat of whom WeChat has not introduced"""
+        openid = self._openid if way.mode is Mode.JSAPI else ""
+        if way.mode is Mode.JSAPI and not openid:
+            raise OpenidUnknown
         return charges.pay_by(
             order_id=self.order.pk,
             channel=way.channel,
             mode=way.mode,
             payer=Payer(
+                payer_id=openid,
                 payer_address=_address(self.request),
                 return_url=f"{settings.BASE_URL}{self.path(self.order.number)}?returned=1",
             ),
             actor=f"customer:{self.order.customer_id}" if self.in_session else "cashier",
             at=self.at,
         )
+
+    @property
+    def _openid(self) -> str:
+        return self.visitor.openid if self.visitor else ""
 
     def _way_back(self) -> str:
         return self.return_url(self.order) if self.in_session else self.plain_return_url(self.order)
@@ -172,7 +189,8 @@ class CashierView(View):
             scene=scene,
             path=self.path(scene.order.number),
             return_path=self._return_path(scene),
-            device=ways.device_of(self.request),
+            device=self.device,
+            openid=self._openid,
             error=error,
         )
         context |= {"in_session": self.in_session, "has_returned": "returned" in self.request.GET}
@@ -187,10 +205,6 @@ def _refused(request: HttpRequest, error: OnetillError, *, live: bool) -> HttpRe
         sentence = _("Check the address, or open the link once more from where you got it.")
         context = {"title": _("There is no such order"), "sentence": sentence}
     return render(request, "onetill/message.html", context, status=error.status)
-
-
-def _int_or_none(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
 
 
 def _address(request: HttpRequest) -> str:

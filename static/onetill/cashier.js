@@ -6,6 +6,7 @@ const FIRST_DELAY_MS = 2000;
 const STEADY_POLLS = 30; // a minute at full speed, then slower and slower
 const SLOWEST_DELAY_MS = 15000;
 const FAILURES_BEFORE_TELLING = 3;
+const BRIDGE_WITHIN_MS = 3000;
 
 let polls = 0;
 let failures = 0;
@@ -83,6 +84,28 @@ function goOn() {
   if (location.hash !== "#go") return;
   history.replaceState(null, "", location.pathname + location.search);
   if (cashier().dataset.go) location.assign(cashier().dataset.go);
+  else if (cashier().dataset.call) callWechat();
+}
+
+// Inside WeChat: hand the signed call to WeChat, which asks the person. Its "ok" proves nothing: it leads to the page
+// that waits for the server's word. The bridge appears when WeChat is ready, and nowhere else.
+function callWechat() {
+  const { call, called } = cashier().dataset;
+  const [failed, impossible] = ["call-failed", "call-impossible"].map((id) => document.getElementById(id));
+  const invoke = () => {
+    clearTimeout(givingUp);
+    impossible.hidden = failed.hidden = true;
+    window.WeixinJSBridge.invoke("getBrandWCPayRequest", JSON.parse(call), ({ err_msg: answer }) => {
+      if (answer === "get_brand_wcpay_request:ok") location.replace(called);
+      else failed.hidden = answer === "get_brand_wcpay_request:cancel";
+    });
+  };
+  const givingUp = setTimeout(() => {
+    document.removeEventListener("WeixinJSBridgeReady", invoke);
+    impossible.hidden = false;
+  }, BRIDGE_WITHIN_MS);
+  if (window.WeixinJSBridge) invoke();
+  else document.addEventListener("WeixinJSBridgeReady", invoke, { once: true });
 }
 
 document.addEventListener("submit", (event) => {
@@ -92,6 +115,9 @@ document.addEventListener("submit", (event) => {
   form.dataset.sent = "yes";
   form.setAttribute("aria-busy", "true");
   event.submitter?.classList.add("chosen");
+});
+document.addEventListener("click", (event) => {
+  if (event.target.id === "call-wechat") callWechat();
 });
 document.addEventListener("visibilitychange", () => pollIn(document.hidden ? 0 : 200));
 window.addEventListener("online", () => pollIn(0));
