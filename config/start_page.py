@@ -5,6 +5,7 @@ It plays the shop: it makes a real order for a demo customer, leads its customer
 signature of whoever comes back. Outside the sandbox there is no such page.
 """
 
+import datetime
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,11 +26,14 @@ from checkout import operations as checkout
 from checkout.cashier import CheckoutCashier
 from config import demo
 from payments.cashier.views import HttpResponseSeeOther
+from payments.cashier.wpay import WpayView
 from payments.clients import login_codes, signing
+from payments.direct import operations as direct
 from payments.errors import OnetillError
 from payments.ledger import queries as ledger
 from payments.ledger.accounts import Kind
 from payments.models import ApiClient, Customer
+from payments.orders.models import OrderKind
 
 SHIPPING_FEN = 500
 
@@ -43,6 +47,8 @@ class DemoOrder:
     customer: str  # a key of demo.CUSTOMERS
     total_fen: int
     make: Callable[["DemoOrder"], str]
+    title: str | Promise = ""  # of an order that is made directly; a checkout order names itself
+    kind: OrderKind = OrderKind.GOODS
 
 
 def _make_checkout_order(wanted: DemoOrder) -> str:
@@ -74,10 +80,26 @@ def _fill_up(*, client: ApiClient, key: str) -> None:
         demo.top_up(key=key, points_fen=missing_fen)
 
 
+def _make_direct_order(wanted: DemoOrder) -> str:
+    at = timezone.now()
+    who = demo.CUSTOMERS[wanted.customer]
+    command = direct.OrderCommand(
+        kind=wanted.kind,
+        user_id=who.user_id,
+        title=str(wanted.title),
+        total_fen=wanted.total_fen,
+        booking=direct.Booking(time=at + datetime.timedelta(days=1), subject=who.real_name)
+        if wanted.kind is OrderKind.APPOINTMENT
+        else None,
+    )
+    client = ApiClient.objects.get(name=demo.CLIENTS[who.client].name)
+    return WpayView.path(direct.place_order(client=client, command=command, at=at))
+
+
 DEMO_ORDERS: dict[str, DemoOrder] = {
     "mall_part": DemoOrder(
         label=_("Points mall: ¥2,144, points and cash"),
-        hint=_("¥131.28 is paid with points, the rest by Alipay"),
+        hint=_("¥131.28 is paid with points, the rest by WeChat or Alipay"),
         customer="checkout",
         total_fen=214_400,
         make=_make_checkout_order,
@@ -95,6 +117,32 @@ DEMO_ORDERS: dict[str, DemoOrder] = {
         customer="checkout_rich",
         total_fen=8_800,
         make=_make_checkout_order,
+    ),
+    "shop": DemoOrder(
+        label=_("Shop: ¥11.10, WeChat or Alipay"),
+        hint=_("Document 003: an order by its number, on any device"),
+        customer="payments",
+        total_fen=1_110,
+        make=_make_direct_order,
+        title=_("Goods of the demo shop"),
+    ),
+    "recharge": DemoOrder(
+        label=_("Shop: recharge of ¥50"),
+        hint=_("When it is paid, the customer's balance grows"),
+        customer="payments",
+        total_fen=5_000,
+        make=_make_direct_order,
+        title=_("Recharge of the balance"),
+        kind=OrderKind.RECHARGE,
+    ),
+    "appointment": DemoOrder(
+        label=_("Shop: an appointment, ¥99"),
+        hint=_("For tomorrow; confirmed when it is paid"),
+        customer="payments",
+        total_fen=9_900,
+        make=_make_direct_order,
+        title=_("An appointment"),
+        kind=OrderKind.APPOINTMENT,
     ),
 }
 

@@ -52,6 +52,20 @@ def test_each_button_makes_a_real_order_and_opens_its_cashier(stranger, world, b
     assert stranger.get(opened["Location"]).context["in_session"]
 
 
+@pytest.mark.parametrize(
+    ("button", "expected"),
+    [("shop", ("goods", 1_110)), ("recharge", ("recharge", 5_000)), ("appointment", ("appointment", 9_900))],
+)
+def test_the_shops_buttons_make_document_003s_orders_and_open_their_page(stranger, world, button, expected):
+    response = press(stranger, button)
+
+    order = Order.objects.get()
+    assert (order.kind, order.cash_fen) == expected
+    assert (order.family, order.status) == ("payments", "unpaid")
+    assert response["Location"] == f"/app/payment/wpay/{order.number}/"
+    assert stranger.get(response["Location"]).context["ways"]
+
+
 def test_a_button_gives_the_same_order_each_time(stranger, world):
     for _ in range(3):
         press(stranger)

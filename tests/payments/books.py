@@ -9,14 +9,18 @@ from payments.charges import settlement
 from payments.customers.grants import Direction, GrantCommand, grant
 from payments.customers.operations import save_customer
 from payments.customers.profiles import Profile
+from payments.direct import operations as direct
+from payments.direct.operations import Booking, OrderCommand
 from payments.gateways import memory
 from payments.gateways.base import Mode, Outcome, PaymentState
 from payments.invariants.table import TABLE
 from payments.ledger.accounts import Kind
 from payments.models import Order
+from payments.orders.models import OrderKind
 from tests.world import make_client, make_memory_account
 
-EVERY = {invariant.name for invariant in TABLE} | {"checkout"}
+FAMILIES = ("checkout", "payments")
+EVERY = {invariant.name for invariant in TABLE} | {*FAMILIES}
 
 
 def give(client, *, points_fen):
@@ -34,6 +38,14 @@ def place(client, number):
     return Order.objects.get(pk=placed.order_id)
 
 
+def place_directly(client, kind, booking):
+    command = OrderCommand(
+        kind=kind, user_id="442090", title="title", total_fen=7_000, booking=booking, client_order_no=str(kind)
+    )
+    number = direct.place_order(client=client, command=command, at=timezone.now())
+    return Order.objects.get(number=number)
+
+
 def attempt(order, mode):
     return charges.start(order_id=order.pk, channel="memory", mode=mode, actor="test", at=timezone.now())
 
@@ -46,7 +58,10 @@ def settle(charge, trade_no):
 
 
 def make_books():
-    """Orders of every kind: points alone; points and cash, paid twice; waiting for cash; points held for later."""
+    """
+    Orders of every kind: points alone; points and cash, paid twice; waiting for cash; points held for later; a
+    recharge and an appointment, both paid.
+    """
     memory.forget_everything()
     make_memory_account()
     first, last = make_client(name="first"), make_client(name="last", points_policy="points_last")
@@ -59,6 +74,11 @@ def make_books():
     attempt(place(first, "waiting"), Mode.QR)
     place(last, "gone")
     place(last, "held")
+    for kind, booking in (
+        (OrderKind.RECHARGE, None),
+        (OrderKind.APPOINTMENT, Booking(time=timezone.now(), subject="张三")),
+    ):
+        settle(attempt(place_directly(first, kind, booking), Mode.QR), f"trade-{kind}")
 
 
 def number(of):
