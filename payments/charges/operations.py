@@ -22,6 +22,7 @@ from payments.charges.states import OPEN, Event, Status
 from payments.errors import Conflict, OnetillError
 from payments.gateways import registry
 from payments.gateways.base import GatewayRefused, GatewayUnavailable, Mode, Outcome, PaymentRequest
+from payments.gateways.models import Channel
 from payments.orders import operations as orders
 from payments.orders.models import Order
 from payments.orders.states import AWAITING_CASH
@@ -31,10 +32,12 @@ from payments.transactions import outside_transaction, transaction
 log = structlog.get_logger(__name__)
 
 # The gateway stops taking money before we give the order up, and no attempt starts too short to be paid: WeChat wants
-# more than a minute. Neither keeps a code or a prepay_id for more than two hours.
+# more than a minute. Neither keeps a code or a prepay_id for more than two hours, and WeChat's H5 address leads
+# nowhere after five minutes.
 GATEWAY_MARGIN = datetime.timedelta(seconds=60)
 GATEWAY_MINIMUM = datetime.timedelta(seconds=90)
 GATEWAY_LONGEST = datetime.timedelta(hours=2)
+H5_LONGEST = datetime.timedelta(minutes=5)
 
 
 class OrderNotPayable(Conflict):
@@ -125,7 +128,8 @@ def start(
     payer = payer or Payer()
     with transaction():
         order = orders.lock(order_id=order_id)
-        expires_at = _check_payable(order=order, at=at)
+        longest = H5_LONGEST if (channel, mode) == (Channel.WECHAT, Mode.WAP) else GATEWAY_LONGEST
+        expires_at = min(_check_payable(order=order, at=at), at + longest)
         account = queries.account_for(client_id=order.client_id, channel=channel, mode=mode)
         standing = [
             charge
@@ -157,10 +161,10 @@ def _is_same(charge: Charge, *, channel: str, mode: Mode, payer: Payer) -> bool:
 
 
 def _check_payable(*, order: Order, at: datetime.datetime) -> datetime.datetime:
-    """Return when an attempt on the locked order expires at the gateway."""
+    """Return when no attempt on the locked order may be open any more."""
     if order.status not in AWAITING_CASH or not order.cash_fen:
         raise _NOT_PAYABLE.get(OrderStatus(order.status), OrderPaid)
-    expires_at = min(order.expires_at - GATEWAY_MARGIN, at + GATEWAY_LONGEST)
+    expires_at = order.expires_at - GATEWAY_MARGIN
     if expires_at - at < GATEWAY_MINIMUM:
         raise OrderExpired
     return expires_at

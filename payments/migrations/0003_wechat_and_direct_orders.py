@@ -43,170 +43,312 @@ END $$ LANGUAGE plpgsql;
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payments', '0002_what_the_database_refuses'),
+        ("payments", "0002_what_the_database_refuses"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Appointment',
+            name="Appointment",
             fields=[
-                ('order', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='appointment', serialize=False, to='payments.order', verbose_name='order')),
-                ('appointment_time', models.DateTimeField(verbose_name='appointment time')),
-                ('appointment_for', models.CharField(max_length=128, verbose_name='appointment for')),
-                ('confirmed_at', models.DateTimeField(blank=True, null=True, verbose_name='confirmed at')),
+                (
+                    "order",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="appointment",
+                        serialize=False,
+                        to="payments.order",
+                        verbose_name="order",
+                    ),
+                ),
+                ("appointment_time", models.DateTimeField(verbose_name="appointment time")),
+                ("appointment_for", models.CharField(max_length=128, verbose_name="appointment for")),
+                ("confirmed_at", models.DateTimeField(blank=True, null=True, verbose_name="confirmed at")),
             ],
             options={
-                'verbose_name': 'appointment',
-                'verbose_name_plural': 'appointments',
-                'ordering': ['-appointment_time'],
+                "verbose_name": "appointment",
+                "verbose_name_plural": "appointments",
+                "ordering": ["-appointment_time"],
             },
         ),
         migrations.CreateModel(
-            name='GatewayDefault',
+            name="GatewayDefault",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('channel', models.CharField(choices=[('wechat', 'WeChat Pay'), ('alipay', 'Alipay'), ('memory', 'in memory')], max_length=16, verbose_name='paid with')),
-                ('mode', models.CharField(choices=[('qr', 'code to scan'), ('jsapi', 'inside WeChat'), ('wap', 'page on a phone'), ('page', 'page on a desktop'), ('app', 'inside an app')], max_length=8, verbose_name='method')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "channel",
+                    models.CharField(
+                        choices=[("wechat", "WeChat Pay"), ("alipay", "Alipay"), ("memory", "in memory")],
+                        max_length=16,
+                        verbose_name="paid with",
+                    ),
+                ),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[
+                            ("qr", "code to scan"),
+                            ("jsapi", "inside WeChat"),
+                            ("wap", "page on a phone"),
+                            ("page", "page on a desktop"),
+                            ("app", "inside an app"),
+                        ],
+                        max_length=8,
+                        verbose_name="method",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'default gateway account',
-                'verbose_name_plural': 'default gateway accounts',
+                "verbose_name": "default gateway account",
+                "verbose_name_plural": "default gateway accounts",
             },
         ),
         migrations.RemoveConstraint(
-            model_name='charge',
-            name='charge_one_pays_the_cash',
+            model_name="charge",
+            name="charge_one_pays_the_cash",
         ),
         migrations.RemoveConstraint(
-            model_name='charge',
-            name='charge_tender_known',
+            model_name="charge",
+            name="charge_tender_known",
         ),
         migrations.RemoveConstraint(
-            model_name='charge',
-            name='charge_cash_has_an_account',
+            model_name="charge",
+            name="charge_cash_has_an_account",
         ),
         migrations.RemoveConstraint(
-            model_name='gatewayaccount',
-            name='gateway_kind_known',
+            model_name="gatewayaccount",
+            name="gateway_kind_known",
         ),
         migrations.RemoveConstraint(
-            model_name='gatewayaccount',
-            name='gateway_account_once',
+            model_name="gatewayaccount",
+            name="gateway_account_once",
         ),
         migrations.RemoveConstraint(
-            model_name='transfer',
-            name='transfer_kind_known',
+            model_name="transfer",
+            name="transfer_kind_known",
         ),
         migrations.AddField(
-            model_name='charge',
-            name='is_replaced',
-            field=models.BooleanField(db_default=False, default=False, verbose_name='replaced by another attempt'),
+            model_name="charge",
+            name="is_replaced",
+            field=models.BooleanField(db_default=False, default=False, verbose_name="replaced by another attempt"),
         ),
         migrations.AddField(
-            model_name='charge',
-            name='payer_address',
-            field=models.CharField(blank=True, default='', max_length=45, verbose_name="payer's address"),
+            model_name="charge",
+            name="payer_address",
+            field=models.CharField(blank=True, default="", max_length=45, verbose_name="payer's address"),
         ),
         migrations.AddField(
-            model_name='charge',
-            name='payer_id',
-            field=models.CharField(blank=True, default='', max_length=128, verbose_name="payer's openid"),
+            model_name="charge",
+            name="payer_id",
+            field=models.CharField(blank=True, default="", max_length=128, verbose_name="payer's openid"),
         ),
         migrations.AddField(
-            model_name='charge',
-            name='return_url',
-            field=models.CharField(blank=True, default='', max_length=256, verbose_name='leads back to'),
+            model_name="charge",
+            name="return_url",
+            field=models.CharField(blank=True, default="", max_length=256, verbose_name="leads back to"),
         ),
         migrations.AddField(
-            model_name='gatewayaccount',
-            name='modes',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('qr', 'code to scan'), ('jsapi', 'inside WeChat'), ('wap', 'page on a phone'), ('page', 'page on a desktop'), ('app', 'inside an app')], max_length=8), blank=True, default=list, help_text="What the merchant's contract with the gateway allows. Empty: everything.", size=None, verbose_name='methods'),
+            model_name="gatewayaccount",
+            name="modes",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.CharField(
+                    choices=[
+                        ("qr", "code to scan"),
+                        ("jsapi", "inside WeChat"),
+                        ("wap", "page on a phone"),
+                        ("page", "page on a desktop"),
+                        ("app", "inside an app"),
+                    ],
+                    max_length=8,
+                ),
+                blank=True,
+                default=list,
+                help_text="What the merchant's contract with the gateway allows. Empty: everything.",
+                size=None,
+                verbose_name="methods",
+            ),
         ),
         migrations.AddField(
-            model_name='order',
-            name='kind',
-            field=models.CharField(choices=[('goods', 'goods'), ('recharge', 'recharge of the balance'), ('appointment', 'appointment')], db_default='goods', default='goods', max_length=16, verbose_name='kind'),
+            model_name="order",
+            name="kind",
+            field=models.CharField(
+                choices=[("goods", "goods"), ("recharge", "recharge of the balance"), ("appointment", "appointment")],
+                db_default="goods",
+                default="goods",
+                max_length=16,
+                verbose_name="kind",
+            ),
         ),
         migrations.AddField(
-            model_name='order',
-            name='notify_url',
-            field=models.CharField(blank=True, db_default='', default='', max_length=256, verbose_name='tells its client at'),
+            model_name="order",
+            name="notify_url",
+            field=models.CharField(
+                blank=True, db_default="", default="", max_length=256, verbose_name="tells its client at"
+            ),
         ),
         migrations.AlterField(
-            model_name='charge',
-            name='mode',
-            field=models.CharField(blank=True, choices=[('qr', 'code to scan'), ('jsapi', 'inside WeChat'), ('wap', 'page on a phone'), ('page', 'page on a desktop'), ('app', 'inside an app')], default='', max_length=8, verbose_name='mode'),
+            model_name="charge",
+            name="mode",
+            field=models.CharField(
+                blank=True,
+                choices=[
+                    ("qr", "code to scan"),
+                    ("jsapi", "inside WeChat"),
+                    ("wap", "page on a phone"),
+                    ("page", "page on a desktop"),
+                    ("app", "inside an app"),
+                ],
+                default="",
+                max_length=8,
+                verbose_name="mode",
+            ),
         ),
         migrations.AlterField(
-            model_name='charge',
-            name='tender',
-            field=models.CharField(choices=[('points', 'points'), ('wechat', 'WeChat Pay'), ('alipay', 'Alipay'), ('memory', 'in memory')], max_length=16, verbose_name='tender'),
+            model_name="charge",
+            name="tender",
+            field=models.CharField(
+                choices=[("points", "points"), ("wechat", "WeChat Pay"), ("alipay", "Alipay"), ("memory", "in memory")],
+                max_length=16,
+                verbose_name="tender",
+            ),
         ),
         migrations.AlterField(
-            model_name='gatewayaccount',
-            name='kind',
-            field=models.CharField(choices=[('wechat_v3', 'WeChat Pay APIv3'), ('wechat_v2', 'WeChat Pay v2'), ('alipay', 'Alipay'), ('memory', 'in memory')], max_length=16, verbose_name='gateway'),
+            model_name="gatewayaccount",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("wechat_v3", "WeChat Pay APIv3"),
+                    ("wechat_v2", "WeChat Pay v2"),
+                    ("alipay", "Alipay"),
+                    ("memory", "in memory"),
+                ],
+                max_length=16,
+                verbose_name="gateway",
+            ),
         ),
         migrations.AlterField(
-            model_name='transfer',
-            name='kind',
-            field=models.CharField(choices=[('grant', 'grant'), ('payment', 'payment'), ('release', 'release'), ('sale', 'sale'), ('shipping', 'shipping'), ('recharge', 'recharge'), ('surplus', 'surplus')], max_length=16, verbose_name='kind'),
+            model_name="transfer",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("grant", "grant"),
+                    ("payment", "payment"),
+                    ("release", "release"),
+                    ("sale", "sale"),
+                    ("shipping", "shipping"),
+                    ("recharge", "recharge"),
+                    ("surplus", "surplus"),
+                ],
+                max_length=16,
+                verbose_name="kind",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='charge',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'succeeded'), ('tender__in', ('wechat', 'alipay', 'memory'))), fields=('order',), name='charge_one_pays_the_cash'),
+            model_name="charge",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "succeeded"), ("tender__in", ("wechat", "alipay", "memory"))),
+                fields=("order",),
+                name="charge_one_pays_the_cash",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='charge',
-            constraint=models.CheckConstraint(condition=models.Q(('tender__in', ['points', 'wechat', 'alipay', 'memory'])), name='charge_tender_known'),
+            model_name="charge",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("tender__in", ["points", "wechat", "alipay", "memory"])), name="charge_tender_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='charge',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('gateway_account__isnull', False), ('tender__in', ('wechat', 'alipay', 'memory'))), models.Q(models.Q(('tender__in', ('wechat', 'alipay', 'memory')), _negated=True), ('gateway_account__isnull', True)), _connector='OR'), name='charge_cash_has_an_account'),
+            model_name="charge",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("gateway_account__isnull", False), ("tender__in", ("wechat", "alipay", "memory"))),
+                    models.Q(
+                        models.Q(("tender__in", ("wechat", "alipay", "memory")), _negated=True),
+                        ("gateway_account__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="charge_cash_has_an_account",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gatewayaccount',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['wechat_v3', 'wechat_v2', 'alipay', 'memory'])), name='gateway_kind_known'),
+            model_name="gatewayaccount",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["wechat_v3", "wechat_v2", "alipay", "memory"])),
+                name="gateway_kind_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gatewayaccount',
-            constraint=models.UniqueConstraint(fields=('kind', 'client', 'app_id', 'merchant_id'), name='gateway_account_once', nulls_distinct=False),
+            model_name="gatewayaccount",
+            constraint=models.UniqueConstraint(
+                fields=("kind", "client", "app_id", "merchant_id"), name="gateway_account_once", nulls_distinct=False
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['goods', 'recharge', 'appointment'])), name='order_kind_known'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["goods", "recharge", "appointment"])), name="order_kind_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='order',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'recharge'), _negated=True), models.Q(('points_fen', 0), ('shipping_fen', 0)), _connector='OR'), name='order_recharge_is_cash'),
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "recharge"), _negated=True),
+                    models.Q(("points_fen", 0), ("shipping_fen", 0)),
+                    _connector="OR",
+                ),
+                name="order_recharge_is_cash",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transfer',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['grant', 'payment', 'release', 'sale', 'shipping', 'recharge', 'surplus'])), name='transfer_kind_known'),
+            model_name="transfer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("kind__in", ["grant", "payment", "release", "sale", "shipping", "recharge", "surplus"])
+                ),
+                name="transfer_kind_known",
+            ),
         ),
         migrations.AddIndex(
-            model_name='appointment',
-            index=models.Index(fields=['appointment_time'], name='appointment_by_time'),
+            model_name="appointment",
+            index=models.Index(fields=["appointment_time"], name="appointment_by_time"),
         ),
         migrations.AddField(
-            model_name='gatewaydefault',
-            name='account',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='defaults', to='payments.gatewayaccount', verbose_name='gateway account'),
+            model_name="gatewaydefault",
+            name="account",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="defaults",
+                to="payments.gatewayaccount",
+                verbose_name="gateway account",
+            ),
         ),
         migrations.AddField(
-            model_name='gatewaydefault',
-            name='client',
-            field=models.ForeignKey(blank=True, help_text='Empty: every client without a choice of its own.', null=True, on_delete=django.db.models.deletion.CASCADE, to='payments.apiclient', verbose_name='client'),
+            model_name="gatewaydefault",
+            name="client",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Empty: every client without a choice of its own.",
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                to="payments.apiclient",
+                verbose_name="client",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gatewaydefault',
-            constraint=models.CheckConstraint(condition=models.Q(('channel__in', ['wechat', 'alipay', 'memory'])), name='gateway_default_channel_known'),
+            model_name="gatewaydefault",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("channel__in", ["wechat", "alipay", "memory"])),
+                name="gateway_default_channel_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='gatewaydefault',
-            constraint=models.UniqueConstraint(fields=('client', 'channel', 'mode'), name='gateway_default_once', nulls_distinct=False),
+            model_name="gatewaydefault",
+            constraint=models.UniqueConstraint(
+                fields=("client", "channel", "mode"), name="gateway_default_once", nulls_distinct=False
+            ),
         ),
         # The order's kind, and what a gateway was told of an attempt, never change either.
         migrations.RunSQL(GUARDS, migrations.RunSQL.noop),

@@ -15,7 +15,7 @@ from payments.gateways import memory
 from payments.gateways.base import CloseResult, GatewayRefused, Mode, Outcome, PaymentState
 from payments.gateways.memory import Fault, MemoryGateway
 from payments.ledger.queries import balance_fen
-from payments.models import Charge, GatewayDefault, Transfer
+from payments.models import Charge, GatewayAccount, GatewayDefault, Transfer
 from tests.world import make_client, make_customer, make_memory_account, place_order
 
 pytestmark = pytest.mark.django_db
@@ -289,3 +289,17 @@ def test_what_the_gateway_was_told_never_changes(order):
 
     with pytest.raises(IntegrityError, match="keeps its number"), connection.cursor() as cursor:
         cursor.execute("UPDATE payments_charge SET payer_id = 'openid-2' WHERE id = %s", [charge.pk])
+
+
+def test_wechats_h5_address_is_not_handed_out_when_it_leads_nowhere_any_more(order):
+    """WeChat opens it for five minutes; the order may wait longer."""
+    GatewayAccount.objects.create(kind="wechat_v2", name="wechat", app_id="wx0000000000000001")
+    started = {
+        mode: charges.start(order_id=order.pk, channel="wechat", mode=mode, actor="test", at=timezone.now())
+        for mode in (Mode.WAP, Mode.QR)
+    }
+
+    lives = {mode: charge.expires_at - charge.created_at for mode, charge in started.items()}
+
+    assert lives[Mode.WAP] == datetime.timedelta(minutes=5)
+    assert lives[Mode.QR] > datetime.timedelta(minutes=25)
