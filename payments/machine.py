@@ -1,6 +1,6 @@
 """What every state machine of ours has: a table `{status: {event: status}}`, and a refusal of what is not in it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from django.db.models import TextChoices
@@ -29,3 +29,14 @@ def move(table: Mapping[S, Mapping[E, S]], *, status: S, event: E) -> S:
         return table[status][event]
     except KeyError:
         raise IllegalTransition(event=event.label, status=status.label) from None
+
+
+def as_mermaid(table: Mapping[S, Mapping[E, S]], *, first: Iterable[S]) -> str:
+    """Return the table as a Mermaid state diagram, for docs/order-states.md; `first` is how a row may begin."""
+    begins = [f"    [*] --> {status.value}" for status in first]
+    moves = [
+        f"    {source.value} --> {target.value}: {event.value}"
+        for source, row in table.items()
+        for event, target in row.items()
+    ]
+    return "\n".join(["stateDiagram-v2", *begins, *moves, ""])
