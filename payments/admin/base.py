@@ -19,6 +19,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.paginator import InfinitePaginator
 from unfold.utils import parse_date_str
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from payments import audit
 from payments.money import yuan_text
@@ -147,16 +148,36 @@ class AuditedAdmin(PlainAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
         super().save_model(request, obj, form, change)
         audit.record(
-            actor=f"user:{request.user.get_username()}",
+            actor=actor_of(request),
             action=f"{self.subject}.{'change' if change else 'add'}",
             subject=f"{self.subject}:{obj.pk}",
-            request_id=get_contextvars().get("request_id", ""),
+            request_id=request_id_of(),
             changes={name: _before_and_after(form, name) for name in form.changed_data},
         )
 
 
+def actor_of(request: HttpRequest) -> str:
+    """How audit rows name who does this."""
+    return f"user:{request.user.get_username()}"
+
+
+def request_id_of() -> str:
+    found: str = get_contextvars().get("request_id", "")
+    return found
+
+
+class WriteOnlyTextarea(UnfoldAdminTextareaWidget):  # type: ignore[misc]
+    """For a secret of many lines, which a password field would join: it goes in and never comes out."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"rows": 4, "spellcheck": "false", "autocomplete": "off"})
+
+    def format_value(self, value: Any) -> str | None:
+        return None
+
+
 def _before_and_after(form: Any, name: str) -> list[str]:
     """A secret's change is told, the secret is not."""
-    if isinstance(form.fields[name].widget, forms.PasswordInput):
+    if isinstance(form.fields[name].widget, forms.PasswordInput | WriteOnlyTextarea):
         return ["…", "…"]
     return [str(form.initial.get(name, "")), str(form.cleaned_data.get(name, ""))]

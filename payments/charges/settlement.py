@@ -12,7 +12,7 @@ import structlog
 from payments import audit
 from payments.charges import sweep
 from payments.charges.models import Charge, Tender
-from payments.charges.states import OPEN, Event, Status, next_status
+from payments.charges.states import BOOKED, OPEN, Event, Status, next_status
 from payments.gateways.base import Outcome, PaymentState
 from payments.ledger import accounts
 from payments.ledger import operations as ledger
@@ -30,7 +30,6 @@ log = structlog.get_logger(__name__)
 # After its expiry at the gateway, a number that the gateway does not know will never be paid.
 NOT_FOUND_IS_FINAL_AFTER = datetime.timedelta(seconds=60)
 ANSWER_LENGTH_MAX = 200
-BOOKED = (Status.SUCCEEDED, Status.SURPLUS, Status.RELEASED)
 
 
 @transaction_required

@@ -61,6 +61,8 @@ TRANSITIONS: dict[Status, dict[Event, Status]] = {
 
 # The gateway may still be waiting for the payer.
 OPEN = (Status.STARTED, Status.UNKNOWN, Status.PENDING)
+# The gateway's money is in the books.
+BOOKED = (Status.SUCCEEDED, Status.SURPLUS, Status.RELEASED)
 
 
 def next_status(*, status: str, event: str) -> Status:

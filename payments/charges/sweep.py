@@ -5,7 +5,8 @@ import datetime
 from payments import transactions
 from payments.charges import queries
 from payments.charges.models import Charge
-from payments.transactions import transaction
+from payments.charges.states import BOOKED
+from payments.transactions import transaction, transaction_required
 
 # Seconds after the attempt, then between queries. The first is within a minute; the last repeats.
 DELAYS_SECONDS = (15, 15, 30, 60, 60, 120, 300, 600, 900, 1_800, 3_600)
@@ -20,6 +21,13 @@ def next_query_at(*, queries: int, at: datetime.datetime) -> datetime.datetime:
     """Return when a charge that was asked about `queries` times is to be asked about next."""
     delay = DELAYS_SECONDS[min(queries, len(DELAYS_SECONDS) - 1)]
     return at + datetime.timedelta(seconds=delay)
+
+
+@transaction_required
+def ask_soon(*, charge_id: int, at: datetime.datetime) -> None:
+    """Have the gateway asked about an attempt, open or over. Where its money is booked nothing is left to ask."""
+    if Charge.objects.filter(pk=charge_id).exclude(status__in=BOOKED).update(next_query_at=at):
+        wake()
 
 
 def wake() -> None:

@@ -115,8 +115,7 @@ def _keep(
             row.save(force_insert=True)
             if verdict == Verdict.WRONG_AMOUNT and charge is not None:
                 # Believe the gateway's own book, not the notice: ask at once.
-                Charge.objects.filter(pk=charge.pk).update(next_query_at=timezone.now())
-                sweep.wake()
+                sweep.ask_soon(charge_id=charge.pk, at=timezone.now())
     except IntegrityError:
         row.verdict = Verdict.REPEAT
         row.save(force_insert=True)
@@ -185,8 +184,10 @@ def _act(*, row: InboundNotification, told: Notification, at: datetime.datetime)
 
 
 def _ask(*, row: InboundNotification, at: datetime.datetime) -> None:
-    Charge.objects.filter(notifications=row, next_query_at__isnull=False).update(next_query_at=at)
-    InboundNotification.objects.filter(pk=row.pk, processed_at__isnull=True).update(processed_at=at)
+    with transaction():
+        if row.charge_id is not None:
+            sweep.ask_soon(charge_id=row.charge_id, at=at)
+        InboundNotification.objects.filter(pk=row.pk, processed_at__isnull=True).update(processed_at=at)
 
 
 def process_due(*, limit: int = 100) -> int:

@@ -41,7 +41,7 @@ def parameters() -> dict[str, list[str]]:
     finished = [status for status in Status if Event.REFUNDED_IN_FULL in order_states.TRANSITIONS[status]]
     named: dict[str, list[Any]] = {
         "awaiting": [status for status, moves in order_states.TRANSITIONS.items() if Event.CLOSED in moves],
-        "booked": [charge_states.Status.SUCCEEDED, charge_states.Status.SURPLUS, charge_states.Status.RELEASED],
+        "booked": list(charge_states.BOOKED),
         "cash": list(CASH),
         "constraints": [constraint.name for model in models for constraint in model._meta.constraints],  # noqa: SLF001
         "finished": [*finished, Status.TOTAL_REFUND],
@@ -237,7 +237,8 @@ TABLE = (
     Invariant(
         "I8b",
         _(
-            "Escrow holds what is paid of orders that wait, and nothing of any other; finished orders are sold, or credited to the customer, in full."
+            "Escrow holds what is paid of orders that wait, and nothing of any other; finished orders are sold, or "
+            "credited to the customer, in full."
         ),
         "payments_order",
         """

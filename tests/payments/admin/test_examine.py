@@ -52,7 +52,7 @@ def test_what_is_wrong_is_told_with_the_gateway_s_words(boss, simulator):
     assert "x" * 32 not in shown
 
 
-def test_the_page_speaks_chinese(boss):
+def test_the_page_follows_the_reader_s_language(boss):
     shown = text(boss.post(page(make_memory_account()), headers={"Accept-Language": "zh-hans"}))
 
     assert 'lang="zh-hans"' in shown

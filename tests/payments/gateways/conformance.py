@@ -288,6 +288,7 @@ def payment_request(**change) -> PaymentRequest:
         "notify_url": "http://127.0.0.1:9/notify",
         "return_url": "http://127.0.0.1:9/back",
         "payer_id": "openid-of-the-payer",
+        "payer_address": "203.0.113.7",
     }
     return PaymentRequest(**{**defaults, **change})
 

@@ -1,5 +1,7 @@
 """A gateway played by the simulator: the stage of the conformance suite, and a receiver of raw notices."""
 
+import abc
+
 import pytest
 
 from payments.gateways.base import RawNotification
@@ -27,9 +29,9 @@ def receiver():
 
 
 class SimulatedStage(Stage):
-    """`refund_key` is what the gateway calls our refund number in a notice."""
-
-    refund_key: str
+    @abc.abstractmethod
+    def refund_number(self, facts):
+        """Our number of the refund that a notice tells of, "" for one of a payment."""
 
     def __init__(self, simulator, receiver):
         self.simulator, self.receiver, self.notify_url = simulator, receiver, receiver.url
@@ -45,7 +47,7 @@ class SimulatedStage(Stage):
 
         def told():
             notices = self.simulator.notifications(number)
-            return [notice for notice in notices if notice["facts"].get(self.refund_key, "") == refund_number]
+            return [notice for notice in notices if self.refund_number(notice["facts"]) == refund_number]
 
         notice = eventually(told, what=f"the notice of {number} {refund_number}")[-1]
         eventually(lambda: self.simulator.notifications(number)[-1]["deliveries"], what="its first delivery")

@@ -37,7 +37,9 @@ __all__ = ["receiver", "simulator", "simulator_process"]
 
 class AlipayStage(SimulatedStage):
     modes = (Mode.QR, Mode.PAGE, Mode.WAP, Mode.APP)
-    refund_key = "out_biz_no"
+
+    def refund_number(self, facts):
+        return facts.get("out_biz_no", "")
 
     def __init__(self, simulator, receiver, *, mode):
         super().__init__(simulator, receiver)

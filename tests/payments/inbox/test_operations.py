@@ -206,3 +206,24 @@ def test_what_was_proven_when_it_came_and_no_longer_is_makes_us_ask_the_gateway(
     row.refresh_from_db()
     assert row.processed_at == row.received_at
     assert asked_about == [charge.pk]
+
+
+def test_a_notice_of_another_amount_about_money_that_is_booked_makes_nobody_ask_for_ever(charge):
+    deliver(notice(charge))
+
+    assert deliver(notice(charge, amount_fen=1)) == b"failure"
+
+    charge.refresh_from_db()
+    assert verdicts() == ["accepted", "wrong_amount"]
+    assert (charge.status, charge.next_query_at) == ("succeeded", None)
+
+
+def test_an_attempt_that_is_over_is_asked_about_again_when_a_notice_says_so(charge):
+    Charge.objects.filter(pk=charge.pk).update(status="closed", next_query_at=None)
+
+    deliver(notice(charge, amount_fen=1))
+    charges.sweep_due()
+
+    charge.refresh_from_db()
+    charge.order.refresh_from_db()
+    assert (charge.status, charge.paid_fen, charge.order.status) == ("succeeded", charge.amount_fen, "pay_finished")
