@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 from config.logging import LAST_RUN_KEY
 from payments import invariants
 from payments.charges import states as charge_states
-from payments.inbox.models import Verdict
+from payments.inbox.models import GENUINE, Verdict
 from payments.models import Charge, InboundNotification, Order
 from payments.orders import states as order_states
 from payments.orders.models import MoneyFlag
@@ -91,6 +91,11 @@ def _notifications() -> Iterator[GaugeMetricFamily]:
     received = list(due.values_list("received_at", flat=True)[:COUNT_MAX])
     yield _one("onetill_notifications_due", "Notifications accepted and not yet processed.", len(received))
     yield _age("onetill_notifications_oldest_due_seconds", "Age of the first of them.", next(iter(received), None))
+    refused = InboundNotification.objects.exclude(verdict__in=GENUINE).filter(received_at__gte=timezone.now() - RECENT)
+    yield _by(
+        "verdict", "onetill_notifications_refused_of_the_last_hour", "Notifications refused in the last hour.",
+        refused.values_list("verdict", flat=True), [verdict for verdict in Verdict if verdict not in GENUINE],
+    )  # fmt: skip
 
 
 def _tasks() -> Iterator[GaugeMetricFamily]:

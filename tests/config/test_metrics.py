@@ -97,6 +97,18 @@ def test_a_notification_left_unprocessed_is_due(charge):
     assert 60 <= number(scraped, "onetill_notifications_oldest_due_seconds") < 90
 
 
+def test_refused_notifications_of_the_last_hour_are_counted_by_what_was_wrong():
+    for raw in (b"junk", b"junk", b"old"):
+        inbox.receive(kind="memory", headers={}, body=raw, remote_address="192.0.2.1", at=timezone.now())
+    InboundNotification.objects.filter(body=b"old").update(received_at=timezone.now() - datetime.timedelta(hours=2))
+
+    scraped = scrape()
+
+    name = "onetill_notifications_refused_of_the_last_hour"
+    assert number(scraped, f'{name}{{verdict="wrong_merchant"}}') == 2  # there is no account that it could be for
+    assert number(scraped, f'{name}{{verdict="bad_signature"}}') == 0
+
+
 def test_numbers_stop_at_the_bound(charge, monkeypatch):
     monkeypatch.setattr(metrics, "COUNT_MAX", 3)
     order = Order.objects.get()
@@ -108,7 +120,7 @@ def test_numbers_stop_at_the_bound(charge, monkeypatch):
 
 
 def test_a_scrape_costs_a_fixed_number_of_bounded_queries(charge, django_assert_num_queries):
-    with django_assert_num_queries(8) as captured:
+    with django_assert_num_queries(9) as captured:
         scrape()
 
     assert all("LIMIT" in query["sql"] for query in captured.captured_queries)

@@ -12,6 +12,9 @@ from payments.wire.openapi import schema_of
 CALLS = {
     ("/api/checkout/pay/", "post"),
     ("/api/checkout/pay-detail/", "post"),
+    ("/api/orders/", "get"),
+    ("/api/orders/{number}/", "get"),
+    ("/api/charges/", "get"),
     ("/rest/order/", "post"),
     ("/rest/wx/push_order/", "post"),
     ("/rest/ali/push_order/", "post"),
