@@ -7,7 +7,7 @@ ARGS ?=
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check check-django bench lock demo shell clean install install-dev
+.PHONY: help run test soak check check-django bench lock demo shell clean install install-dev
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -17,6 +17,9 @@ run: install  ## Start everything: servers, web, worker, simulator, demonstratio
 
 test: install-dev  ## Run the tests beside a throwaway PostgreSQL and Redis (ARGS="-k name")
 	@$(SERVERS) $(PY) -m pytest -n $(WORKERS) $(ARGS)
+
+soak: install-dev  ## Pay 2,000 orders while gateways fail and processes die, then compare the books (ARGS="--seed 1")
+	@$(SERVERS) $(PY) -m tests.soak $(ARGS)
 
 check: install-dev  ## Format, lint, types, layers, Django's checks, migrations, API schema, generated docs
 	$(PY) -m ruff format --check .

@@ -34,9 +34,9 @@ class Charge(models.Model):
         "payments.GatewayAccount", models.PROTECT, null=True, blank=True, verbose_name=_("gateway account")
     )
     # What the gateway was told of the payer: a repeated request must be the same to the letter.
-    payer_id = models.CharField(_("payer's openid"), max_length=128, blank=True, default="")
-    payer_address = models.CharField(_("payer's address"), max_length=45, blank=True, default="")
-    return_url = models.CharField(_("leads back to"), max_length=256, blank=True, default="")
+    payer_id = models.CharField(_("payer's openid"), max_length=128, blank=True, default="", db_default="")
+    payer_address = models.CharField(_("payer's address"), max_length=45, blank=True, default="", db_default="")
+    return_url = models.CharField(_("leads back to"), max_length=256, blank=True, default="", db_default="")
     amount_fen = models.BigIntegerField(_("amount"))
     paid_fen = models.BigIntegerField(_("paid, as the gateway says"), null=True, blank=True)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.STARTED)

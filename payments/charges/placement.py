@@ -128,9 +128,9 @@ WITH placed AS (
     INSERT INTO payments_ordertransition (order_id, sequence, source, event, target, reason, actor, at)
     SELECT id, 1, 'unpaid', %(event)s::text, %(status)s, '', %(actor)s, %(at)s FROM placed WHERE %(event)s::text <> ''
 ), charged AS (
-    INSERT INTO payments_charge (order_id, attempt, number, tender, mode, payer_id, payer_address, return_url,
-        amount_fen, paid_fen, status, gateway_trade_no, payload, last_answer, created_at, paid_at, queries)
-    SELECT id, 1, %(charge_number)s, %(tender)s, '', '', '', '', %(points_fen)s, %(points_fen)s, %(charge_status)s,
+    INSERT INTO payments_charge (order_id, attempt, number, tender, mode, amount_fen, paid_fen, status,
+        gateway_trade_no, payload, last_answer, created_at, paid_at, queries)
+    SELECT id, 1, %(charge_number)s, %(tender)s, '', %(points_fen)s, %(points_fen)s, %(charge_status)s,
         '', '{}', '', %(at)s, %(at)s, 0 FROM placed WHERE %(points_fen)s > 0
 ), posted AS (
     INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference, order_id, at)

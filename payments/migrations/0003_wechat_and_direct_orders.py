@@ -136,17 +136,21 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="charge",
             name="payer_address",
-            field=models.CharField(blank=True, default="", max_length=45, verbose_name="payer's address"),
+            field=models.CharField(
+                blank=True, db_default="", default="", max_length=45, verbose_name="payer's address"
+            ),
         ),
         migrations.AddField(
             model_name="charge",
             name="payer_id",
-            field=models.CharField(blank=True, default="", max_length=128, verbose_name="payer's openid"),
+            field=models.CharField(
+                blank=True, db_default="", default="", max_length=128, verbose_name="payer's openid"
+            ),
         ),
         migrations.AddField(
             model_name="charge",
             name="return_url",
-            field=models.CharField(blank=True, default="", max_length=256, verbose_name="leads back to"),
+            field=models.CharField(blank=True, db_default="", default="", max_length=256, verbose_name="leads back to"),
         ),
         migrations.AddField(
             model_name="gatewayaccount",

@@ -9,6 +9,15 @@ document.addEventListener("DOMContentLoaded", () => {
   }
   const methods = JSON.parse(kind.dataset.methods);
 
+  // The outermost element that holds this box alone.
+  function rowOf(box) {
+    let row = box;
+    while (row.parentElement.querySelectorAll("input[name='modes']").length === 1) {
+      row = row.parentElement;
+    }
+    return row;
+  }
+
   function show() {
     for (const fieldset of document.querySelectorAll("fieldset[class*='kind-']")) {
       fieldset.hidden = kind.value !== "" && !fieldset.classList.contains(`kind-${kind.value}`);
@@ -17,7 +26,7 @@ document.addEventListener("DOMContentLoaded", () => {
     for (const box of document.querySelectorAll("input[name='modes']")) {
       const known = kind.value === "" || methods[kind.value].includes(box.value);
       box.disabled = !known;
-      (box.closest("li") || box.closest("label") || box.parentElement).style.display = known ? "" : "none";
+      rowOf(box).style.display = known ? "" : "none";
     }
   }
 

@@ -173,7 +173,7 @@ class Story:
         http.post(
             "/admin/login/", data={"username": "boss", "password": self.canaries.password, "csrfmiddlewaretoken": token}
         )
-        account = GatewayAccount.objects.first()
+        account = GatewayAccount.objects.filter(kind="alipay", options__has_key="alipay_public_key").first()
         page = f"/admin/payments/gatewayaccount/{account.pk}/change/"
         form = {"name": "new", "kind": "alipay", "app_id": account.app_id, "merchant_id": account.merchant_id,
                 "base_url": account.base_url, "defaults-TOTAL_FORMS": "0", "defaults-INITIAL_FORMS": "0",

@@ -8,6 +8,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ ROOM = Path("var/soak")
 
 def main():
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that whatever runs is stopped
     os.environ.setdefault("ONETILL_ENV", "test")
     os.environ.setdefault("LOG_LEVEL", "WARNING")
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"

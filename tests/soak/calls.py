@@ -1,6 +1,7 @@
 """Calling our house and the gateways' control as people do who lose their patience late: what fails is sent again."""
 
 import json
+import re
 import time
 
 import httpx
@@ -35,11 +36,11 @@ class Caller:
             headers = {"authorization": f"Token {shop.token}", "content-type": "application/json"}
             return self._http.post(path, content=body(told), headers=headers)
 
-        return self._insist(path, send, patience_s=patience_s)
+        return self._insist(re.sub("/[0-9]+", "/…", path), send, patience_s=patience_s)
 
     def look_up(self, shop, path):
         headers = {"authorization": f"Token {shop.token}"}
-        return self._insist("/api/orders/", lambda: self._http.get(path, headers=headers), patience_s=PATIENCE_S)
+        return self._insist("/api/orders/…", lambda: self._http.get(path, headers=headers), patience_s=PATIENCE_S)
 
     def page(self, path, *, address, form=None):
         """Open a page of ours, or send its form; the response behind the redirect, None if there was none in time."""

@@ -16,6 +16,7 @@ class Trade:
     amount_fen: int
     status: str
     is_paid: bool
+    is_known: bool = True  # to whoever asks: of what no payer has seen, Alipay says that there is no such trade
 
     @property
     def is_payable(self):
@@ -23,7 +24,8 @@ class Trade:
 
 
 _TRADES = """
-    SELECT merchant.app_id, trade.out_trade_no, trade.trade_no, trade.amount_fen, trade.status, trade.paid_at
+    SELECT merchant.app_id, trade.out_trade_no, trade.trade_no, trade.amount_fen, trade.status, trade.paid_at,
+        trade.started_at
     FROM simulator_trade trade JOIN simulator_merchant merchant ON merchant.id = trade.merchant_id
 """
 
@@ -53,10 +55,11 @@ class GatewayBook:
         return Counter(dict(self._rows("SELECT status, count(*) FROM simulator_notificationdelivery GROUP BY status")))
 
     def _trades(self, where, *parameters):
+        rows = self._rows(f"{_TRADES} {where}", *parameters)
         return [
             Trade(app_id=app_id, number=number, trade_no=trade_no, amount_fen=amount_fen, status=status,
-                  is_paid=paid_at is not None)
-            for app_id, number, trade_no, amount_fen, status, paid_at in self._rows(f"{_TRADES} {where}", *parameters)
+                  is_paid=paid_at is not None, is_known=started_at is not None)
+            for app_id, number, trade_no, amount_fen, status, paid_at, started_at in rows
         ]  # fmt: skip
 
     def _rows(self, sql, *parameters):

@@ -109,16 +109,11 @@ class House:
                 os.kill(int(workers[0]), signal.SIGKILL)
 
     def revive(self):
-        """Start again whatever has ended by itself, and wait until all of it serves. Returns what had ended."""
+        """Start again whatever has ended by itself; what that was."""
         ended = [name for name, process in self._running.items() if process.status is not None]
         for name in ended:
             self._start(name)
-        self.wait_ready()
         return ended
-
-    def tail(self, lines=15):
-        """The end of every log, for a report of failure."""
-        return {log.name: log.read_text(errors="replace").splitlines()[-lines:] for log in self.room.glob("*.log")}
 
 
 def until(check, *, seconds, pause=0.2):

@@ -24,7 +24,11 @@ CASH_KINDS = {Status.SUCCEEDED: TransferKind.PAYMENT, Status.SURPLUS: TransferKi
 
 def reckon(*, trades, told=()):
     """`trades` are the gateways' whole book, `told` the order numbers that we answered to somebody."""
-    findings = [
+    return [*differences(trades=trades, told=told), *broken_invariants()]
+
+
+def differences(*, trades, told=()):
+    return [
         *_every_paid_trade_stands_once(trades),
         *_nothing_else_was_booked(trades),
         *_clearing_holds_what_was_paid(trades),
@@ -34,10 +38,11 @@ def reckon(*, trades, told=()):
         *_nothing_is_open(),
         *_who_was_told_of_an_order_finds_it(told),
     ]
+
+
+def broken_invariants():
     broken = [finding for finding in invariants.check() if finding.breaches]
-    return findings + [
-        f"invariant {each.name} ({each.says}): {each.breaches}, e.g. {each.examples}" for each in broken
-    ]  # fmt: skip
+    return [f"invariant {each.name} ({each.says}): {each.breaches}, e.g. {each.examples}" for each in broken]
 
 
 def _every_paid_trade_stands_once(trades):

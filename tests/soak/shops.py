@@ -13,7 +13,7 @@ from payments.ledger.accounts import Kind
 from payments.models import GatewayAccount
 
 CUSTOMERS = 6
-OPENING_FEN = 20_000
+OPENING_FEN = 3_000
 PERMISSIONS = ("checkout.point_pay", "payments.grant_value")
 
 

@@ -45,9 +45,15 @@ class Troubles:
             self._kill()
             self._arm()
             self._renew_keys()
+            self._revive()
             time.sleep(LOOK_S)
         while self._kills:  # the crowd was faster
             self._kill(at_once=True)
+        self._revive()
+
+    def _revive(self):
+        for ended in self._house.revive():
+            self._tally.trouble(f"{ended} ended by itself: see its log")
 
     def _kill(self, *, at_once=False):
         if self._kills and (at_once or self._crowd.done >= self._kills[-1][0]):
