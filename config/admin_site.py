@@ -13,6 +13,7 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
         (_("Charges"), "payments", "payments_charge"),
         (_("Customers"), "group", "payments_customer"),
         (_("Points mall documents"), "shopping_bag", "checkout_checkoutorder"),
+        (_("Appointments"), "event", "payments_appointment"),
     ],
     _("Books"): [
         (_("Transfers"), "swap_horiz", "payments_transfer"),

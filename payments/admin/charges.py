@@ -43,9 +43,10 @@ class ChargeAdmin(ReadOnlyAdmin):
     inlines = (NotificationInline,)
     readonly_fields = (yuan("amount_fen", _("amount")), yuan("paid_fen", _("paid, as the gateway says")))
     fieldsets = (
-        (None, {"fields": (("number", "order"), ("status", "attempt"), ("tender", "mode"))}),
+        (None, {"fields": (("number", "order"), ("status", "attempt"), ("tender", "mode"), "is_replaced")}),
         (_("Money"), {"fields": (readonly_fields,)}),
         (_("At the gateway"), {"fields": (("gateway_account", "gateway_trade_no"), "last_answer", "payload")}),
+        (_("What the gateway was told of the payer"), {"fields": (("payer_id", "payer_address"), "return_url")}),
         (_("Times"), {"fields": (("created_at", "expires_at"), ("paid_at", "next_query_at"), "queries")}),
     )
 

@@ -78,11 +78,12 @@ class TransferInline(ReadOnlyInline):
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     list_display = (
-        "number", "family", "client", "shown_status", "shown_flag", yuan("total_fen", _("total")),
+        "number", "family", "kind", "client", "shown_status", "shown_flag", yuan("total_fen", _("total")),
         yuan("points_fen", _("points")), yuan("cash_fen", _("cash")), "created_at",
     )  # fmt: skip
     list_filter = (
-        ("status", ChoicesRadioFilter), ("money_flag", ChoicesRadioFilter), FamilyFilter, ("created_at", DayFilter),
+        ("status", ChoicesRadioFilter), ("money_flag", ChoicesRadioFilter), FamilyFilter, ("kind", ChoicesRadioFilter),
+        ("created_at", DayFilter),
     )  # fmt: skip
     list_select_related = ("client",)
     search_fields = ("number",)
@@ -93,8 +94,8 @@ class OrderAdmin(ReadOnlyAdmin):
         yuan("cash_fen", _("cash")), "notifications",
     )  # fmt: skip
     fieldsets = (
-        (None, {"fields": ("number", "title", ("status", "money_flag"), ("family", "client"), "customer")}),
-        (_("Numbers"), {"fields": (("client_order_no", "client_pay_no"),)}),
+        (None, {"fields": ("number", "title", ("status", "money_flag"), ("family", "kind"), ("client", "customer"))}),
+        (_("Numbers"), {"fields": (("client_order_no", "client_pay_no"), "notify_url")}),
         (_("Money"), {"fields": (readonly_fields[:2], readonly_fields[2:4])}),
         (_("Times"), {"fields": (("created_at", "expires_at"), ("finished_at", "closed_at"))}),
         (_("Gateway notifications"), {"fields": ("notifications",)}),

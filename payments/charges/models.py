@@ -8,6 +8,7 @@ from payments.gateways.models import MODE_CHOICES, Channel
 
 # A charge is the gateway's out_trade_no: at most 32 of [0-9A-Za-z_], `<order number>_<attempt>`.
 NUMBER_LENGTH_MAX = 32
+TRADE_NO_LENGTH_MAX = 64
 
 
 class Tender(models.TextChoices):
@@ -40,7 +41,9 @@ class Charge(models.Model):
     amount_fen = models.BigIntegerField(_("amount"))
     paid_fen = models.BigIntegerField(_("paid, as the gateway says"), null=True, blank=True)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.STARTED)
-    gateway_trade_no = models.CharField(_("gateway's number"), max_length=64, blank=True, default="", db_collation="C")
+    gateway_trade_no = models.CharField(
+        _("gateway's number"), max_length=TRADE_NO_LENGTH_MAX, blank=True, default="", db_collation="C"
+    )
     payload = models.JSONField(_("what the payer's side needs"), default=dict, blank=True)
     last_answer = models.CharField(_("gateway's last word"), max_length=200, blank=True, default="")
     created_at = models.DateTimeField(_("created at"), db_default=Now())

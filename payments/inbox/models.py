@@ -4,6 +4,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 BODY_BYTES_MAX = 64 * 1024
+NOTIFICATION_ID_LENGTH_MAX = 128
 
 
 class Verdict(models.TextChoices):
@@ -28,7 +29,9 @@ class InboundNotification(models.Model):
     gateway_account = models.ForeignKey(
         "payments.GatewayAccount", models.PROTECT, null=True, blank=True, verbose_name=_("gateway account")
     )
-    notification_id = models.CharField(_("gateway's own id"), max_length=128, blank=True, default="")
+    notification_id = models.CharField(
+        _("gateway's own id"), max_length=NOTIFICATION_ID_LENGTH_MAX, blank=True, default=""
+    )
     verdict = models.CharField(_("verdict"), max_length=16, choices=Verdict)
     detail = models.CharField(_("detail"), max_length=200, blank=True, default="")
     charge = models.ForeignKey(

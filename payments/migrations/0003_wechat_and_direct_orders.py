@@ -51,13 +51,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Appointment",
             fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "order",
                     models.OneToOneField(
                         on_delete=django.db.models.deletion.PROTECT,
-                        primary_key=True,
                         related_name="appointment",
-                        serialize=False,
                         to="payments.order",
                         verbose_name="order",
                     ),
@@ -318,6 +317,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="appointment",
             index=models.Index(fields=["appointment_time"], name="appointment_by_time"),
+        ),
+        migrations.AddIndex(
+            model_name="appointment",
+            index=models.Index(fields=["appointment_for"], name="appointment_by_subject"),
         ),
         migrations.AddField(
             model_name="gatewaydefault",

@@ -17,7 +17,7 @@ from payments.charges import operations as charges
 from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
-from payments.models import GatewayDefault, Order
+from payments.models import Appointment, GatewayDefault, Order
 from tests.calls import post, signed
 from tests.checkout.test_documents import PAY
 from tests.world import make_memory_account
@@ -35,7 +35,9 @@ def book(client, shop, alipay):
     memory.forget_everything()
     GatewayDefault.objects.create(channel="memory", mode="qr", account=make_memory_account())
     Group.objects.create(name="look-up")
-    return order(client)
+    placed = order(client)
+    Appointment.objects.create(order=placed, appointment_time=timezone.now(), appointment_for="李雷")
+    return placed
 
 
 def order(client, **changes):
