@@ -16,6 +16,9 @@ from checkout import operations as checkout
 from checkout.operations import NumberReused, PayCommand
 from payments.charges import operations as charges
 from payments.charges.models import CASH
+from payments.charges.states import OPEN
+from payments.direct import operations as direct
+from payments.direct.operations import OrderCommand
 from payments.errors import OnetillError
 from payments.gateways import memory
 from payments.gateways.base import Mode
@@ -23,9 +26,10 @@ from payments.gateways.memory import Fault
 from payments.inbox import operations as inbox
 from payments.ledger.queries import balance_fen
 from payments.models import Account, Charge, Order
+from payments.orders.models import OrderKind
 from tests.world import grant, make_client, make_customer, make_memory_account
 
-MODES = st.sampled_from([Mode.QR, Mode.PAGE, Mode.WAP, Mode.APP])
+MODES = st.sampled_from(list(Mode))
 FAULTS = st.sampled_from([Fault.NONE, Fault.LOST_REQUEST, Fault.LOST_RESPONSE, Fault.UNCLEAR, Fault.REFUSED_FOR_NOW])
 
 
@@ -54,6 +58,11 @@ class OrderMachine(RuleBasedStateMachine):
         checkout.pay(client=self.client, command=command, at=timezone.now())
         self.commands.append(command)
 
+    @rule(total_fen=st.integers(1, 4_000), kind=st.sampled_from([OrderKind.GOODS, OrderKind.RECHARGE]))
+    def place_directly(self, total_fen, kind):
+        command = OrderCommand(kind=kind, user_id="442090", title="title", total_fen=total_fen)
+        direct.place_order(client=self.client, command=command, at=timezone.now())
+
     @precondition(lambda self: self.commands)
     @rule(data=st.data(), other_total=st.booleans())
     def repeat(self, data, other_total):
@@ -75,13 +84,14 @@ class OrderMachine(RuleBasedStateMachine):
         grant(customer=self.customer, amount_fen=amount_fen, reference=f"more:{self.customer.pk}:{self.grants}")
         self.issued_fen += amount_fen
 
-    @precondition(lambda self: self.commands)
-    @rule(data=st.data(), mode=MODES, fault=FAULTS)
-    def start_payment(self, data, mode, fault):
+    @precondition(lambda self: Order.objects.exists())
+    @rule(data=st.data(), mode=MODES, fault=FAULTS, payer_id=st.sampled_from(["one", "another"]))
+    def start_payment(self, data, mode, fault, payer_id):
         order = data.draw(st.sampled_from(list(Order.objects.order_by("pk"))))
         self.book.script(fault)
         try:
-            charges.pay_by(order_id=order.pk, channel="memory", mode=mode, actor="test", at=timezone.now())
+            payer = charges.Payer(payer_id=payer_id if mode is Mode.JSAPI else "")
+            charges.pay_by(order_id=order.pk, channel="memory", mode=mode, actor="test", at=timezone.now(), payer=payer)
         except OnetillError:
             assert order.status == "pay_finished" or self._newly_finished(order)
 
@@ -125,9 +135,19 @@ class OrderMachine(RuleBasedStateMachine):
         assert held_fen == self.issued_fen - spent_fen
         finished = Order.objects.filter(status="pay_finished")
         revenue_fen = balance_fen(code="sales") + balance_fen(code="shipping")
-        assert revenue_fen == sum(finished.values_list("total_fen", flat=True))
+        sold = finished.exclude(kind=OrderKind.RECHARGE)
+        assert revenue_fen == sum(sold.values_list("total_fen", flat=True))
+        saved_fen = Account.objects.get(customer=self.customer, kind="balance").balance_fen
+        recharged = finished.filter(kind=OrderKind.RECHARGE)
+        assert saved_fen == sum(recharged.values_list("total_fen", flat=True))
         waiting = Order.objects.exclude(status="pay_finished")
         assert balance_fen(code="escrow") == sum(waiting.values_list("points_fen", flat=True))
+
+    @invariant()
+    def of_several_open_attempts_only_the_last_that_was_asked_for_is_wanted(self):
+        if hasattr(self, "client"):
+            open_attempts = Charge.objects.filter(tender__in=CASH, status__in=OPEN, is_replaced=False)
+            assert open_attempts.count() == open_attempts.values("order").distinct().count()
 
     @invariant()
     def what_we_booked_the_gateway_has_taken_each_once(self):
