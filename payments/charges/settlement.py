@@ -59,7 +59,8 @@ def note(
         charge.last_answer = answer[:ANSWER_LENGTH_MAX]
         charge.payload = payload if payload is not None else charge.payload
         if charge.status not in OPEN:
-            charge.next_query_at = None
+            # A refused one is asked about once: a request whose process was killed may have been taken before.
+            charge.next_query_at = at if charge.status == Status.FAILED else None
         charge.save(update_fields=["status", "last_answer", "payload", "next_query_at"])
         return charge
 

@@ -12,7 +12,7 @@ from payments.charges import queries, settlement
 from payments.charges.operations import Payer, RefusedByGateway
 from payments.charges.queries import NoGatewayAccount
 from payments.gateways import memory
-from payments.gateways.base import CloseResult, GatewayRefused, Mode, Outcome, PaymentState
+from payments.gateways.base import CloseResult, GatewayRefused, Mode, Outcome, PaymentRequest, PaymentState
 from payments.gateways.memory import Fault, MemoryGateway
 from payments.ledger.queries import balance_fen
 from payments.models import Charge, GatewayAccount, GatewayDefault, Transfer
@@ -303,3 +303,32 @@ def test_wechats_h5_address_is_not_handed_out_when_it_leads_nowhere_any_more(ord
 
     assert lives[Mode.WAP] == datetime.timedelta(minutes=5)
     assert lives[Mode.QR] > datetime.timedelta(minutes=25)
+
+
+def test_a_refused_attempt_is_asked_about_once_and_what_was_paid_under_its_number_counts(order):
+    """The process that had made the request was killed before it could write down that it was accepted."""
+    started = charges.start(order_id=order.pk, channel="memory", mode=Mode.PAGE, actor="test", at=timezone.now())
+    request = PaymentRequest(
+        number=started.number, mode=Mode.PAGE, amount_fen=1_000, subject=order.title, expires_at=started.expires_at,
+        notify_url="http://127.0.0.1:9/notify",
+    )  # fmt: skip
+    MemoryGateway(merchant_id="memory-app").create_payment(request)
+    memory.book("memory-app").pay(started.number)
+
+    refused = charges.submit(charge_id=started.pk, at=timezone.now())
+    charges.sweep_due()
+
+    order.refresh_from_db()
+    started.refresh_from_db()
+    assert (refused.status, started.status, order.status) == ("failed", "succeeded", "pay_finished")
+
+
+def test_a_refused_attempt_that_nobody_paid_is_not_asked_about_again(order):
+    memory.book("memory-app").script(Fault.REFUSED)
+    with pytest.raises(RefusedByGateway):
+        pay_by(order)
+
+    asked = [charges.sweep_due() for _again in range(2)]
+
+    assert asked == [1, 0]
+    assert [status for _mode, status, _replaced in attempts(order)] == ["failed"]
