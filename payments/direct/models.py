@@ -5,9 +5,7 @@ from django.utils.translation import gettext_lazy as _
 class Appointment(models.Model):
     """What an order of kind `appointment` books: a time, and for whom or what. Confirmed when it is paid."""
 
-    order = models.OneToOneField(
-        "payments.Order", models.PROTECT, related_name="appointment", verbose_name=_("order")
-    )
+    order = models.OneToOneField("payments.Order", models.PROTECT, related_name="appointment", verbose_name=_("order"))
     appointment_time = models.DateTimeField(_("appointment time"))
     appointment_for = models.CharField(_("appointment for"), max_length=128)
     confirmed_at = models.DateTimeField(_("confirmed at"), null=True, blank=True)
