@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -28,5 +29,5 @@ class AppointmentAdmin(ReadOnlyAdmin):
         yield appointments.filter(appointment_for=term)
 
     @display(description=_("state"), label=COLOURS)  # type: ignore[untyped-decorator]
-    def shown_state(self, appointment: Appointment) -> tuple[str, str]:
+    def shown_state(self, appointment: Appointment) -> tuple[str, str | Promise]:
         return ("confirmed", _("confirmed")) if appointment.confirmed_at else ("open", _("not paid"))
