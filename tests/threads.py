@@ -33,6 +33,22 @@ def at_once(count, call):
     return outcomes
 
 
+def meeting(count):
+    """
+    Return a function at which `count` threads wait for each other, each the first time it calls it.
+
+    For controls: put where all have read and none has written, the race happens on a machine of any speed.
+    """
+    barrier, came = threading.Barrier(count), threading.local()
+
+    def meet():
+        if not getattr(came, "before", False):
+            came.before = True
+            barrier.wait(timeout=60)
+
+    return meet
+
+
 def at_once_behind(lock, *parameters, count, call, held_up):
     """
     As `at_once`, while another session holds `lock` (SQL) until at least `held_up` of them wait for it.

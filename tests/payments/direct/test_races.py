@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from payments.charges import sweep
 from payments.direct import operations as direct
 from payments.direct.operations import OrderCommand
 from payments.gateways import memory
@@ -17,7 +18,7 @@ from payments.models import Charge, Order
 from payments.orders import numbers
 from payments.orders import operations as orders
 from payments.orders.models import OrderKind
-from tests.threads import at_once
+from tests.threads import at_once, meeting
 from tests.world import make_client, make_customer, make_memory_account
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,17 +65,15 @@ def test_fifty_pushes_at_once_start_one_attempt_and_get_one_answer(shop):
 
 
 def test_control_without_the_order_s_lock_the_attempts_collide(shop, monkeypatch):
-    def unlocked(*, order_id):
-        order = Order.objects.get(pk=order_id)
-        time.sleep(0.05)
-        return order
-
     order = Order.objects.get(number=place(shop))
-    monkeypatch.setattr(orders, "lock", unlocked)
+    monkeypatch.setattr(orders, "lock", lambda *, order_id: Order.objects.get(pk=order_id))
+    # Asked for between looking which attempts there are and writing another.
+    meet, due_at = meeting(20), sweep.next_query_at
+    monkeypatch.setattr(sweep, "next_query_at", lambda **of: meet() or due_at(**of))
 
     outcomes = at_once(20, lambda n: push(order))
 
-    assert kinds(outcomes)["IntegrityError"] > 0
+    assert kinds(outcomes) == {"Charge": 1, "IntegrityError": 19}
 
 
 def test_fifty_calls_with_one_number_make_one_order(shop):
@@ -92,15 +91,15 @@ def test_fifty_calls_with_one_number_and_fifty_amounts_have_one_winner(shop):
 
 
 def test_control_without_the_unique_number_there_would_be_several_orders(shop, monkeypatch):
-    drawn = numbers.dated
-    # Between looking whether the number stands for anything and writing: all have looked before one writes.
-    monkeypatch.setattr(numbers, "dated", lambda **of: time.sleep(0.1) or drawn(**of))
+    # Drawn between looking whether the client's number stands for anything and writing.
+    meet, drawn = meeting(20), numbers.dated
+    monkeypatch.setattr(numbers, "dated", lambda **of: meet() or drawn(**of))
     with connection.cursor() as cursor:
         cursor.execute("DROP INDEX order_client_order_no_once")
     try:
         at_once(20, lambda n: place(shop, client_order_no="A1"))
 
-        assert Order.objects.count() > 1
+        assert Order.objects.count() == 20
     finally:
         with connection.cursor() as cursor:
             # Orders without a transition or a transfer: nothing append-only hangs on them.
