@@ -10,6 +10,7 @@ The process serves the whole session; every test finds an empty book.
 """
 
 import dataclasses
+import datetime
 import functools
 import itertools
 import os
@@ -30,6 +31,7 @@ from tests.web_process import START_WITHIN_S, STOP_WITHIN_S, held_port
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTLED_WITHIN_S = 60
+SOON = datetime.timedelta(milliseconds=500)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -188,9 +190,13 @@ class Simulator:
         self.call("DELETE", "book/")
 
     def settle(self) -> None:
-        """Let the notifications that are on their way arrive and forget the rest: nobody is told after this."""
+        """
+        Let the notifications that are on their way arrive and forget the rest: nobody is told after this.
+
+        On their way are also those that could set out between the look and the forgetting.
+        """
         deadline = time.monotonic() + SETTLED_WITHIN_S
-        while any(told["state"] == "sending" for told in self.call("GET", "notifications/")["notifications"]):
+        while any(_is_on_its_way(told) for told in self.call("GET", "notifications/")["notifications"]):
             assert time.monotonic() < deadline, f"after {SETTLED_WITHIN_S} s a notification is still on its way"
             time.sleep(0.02)
         self.clear()
@@ -199,6 +205,11 @@ class Simulator:
         response = self._http.request(method, path, json=fields)
         assert response.status_code == 200, f"{method} {path}: {response.status_code} {response.text}"
         return response.json()
+
+
+def _is_on_its_way(told: Mapping[str, Any]) -> bool:
+    soon = datetime.datetime.now(datetime.UTC) + SOON
+    return told["state"] == "sending" or (told["due_at"] and datetime.datetime.fromisoformat(told["due_at"]) < soon)
 
 
 class SimulatorProcess:

@@ -79,9 +79,6 @@ def settle(*, charge_id: int, state: PaymentState, at: datetime.datetime) -> Cha
         order, charge = lock(charge_id=charge_id)
         if charge.status in BOOKED:
             _check_repeat(charge=charge, state=state)
-            if charge.next_query_at is not None:  # a lie about it had us ask once more
-                charge.next_query_at = None
-                charge.save(update_fields=["next_query_at"])
             return charge
         answer = state.gateway_status or state.outcome.value
         if _is_booked_elsewhere(charge=charge, state=state):

@@ -284,9 +284,8 @@ def test_what_is_written_into_the_books_is_shown_and_never_run(client, book, sho
     shop.customer.real_name = shop.customer.phone = shop.customer.ee_no = evil[:32]
     shop.customer.save()
     for content in (evil.encode(), f"notify_id={evil}&out_trade_no={evil}&sign={evil}".encode()):
-        client.post(
-            "/rest/pub/ali/pay_notify", content, content_type="text/html", headers={"user-agent": evil, "x-evil": evil}
-        )
+        for path in ("/rest/pub/ali/pay_notify", "/rest/pub/wx/pay_notify"):
+            client.post(path, content, content_type="text/html", headers={"user-agent": evil, "x-evil": evil})
     boss, _user = logged_in(is_staff=True, is_superuser=True, first_name=evil)
 
     seen = ""

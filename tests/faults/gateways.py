@@ -4,8 +4,6 @@ where it tells us of a payment, what it takes for yes and for no, and its notice
 """
 
 import dataclasses
-import datetime
-import json
 from collections import Counter
 from collections.abc import Callable
 
@@ -16,13 +14,12 @@ from payments.gateways import registry
 from payments.gateways.base import Acknowledgement, Mode, RefundRequest
 from payments.models import Charge, GatewayAccount, InboundNotification, Transfer
 from tests.faults.test_alipay_end_to_end import connect as connect_alipay
-from tests.payments.api.accounts import NOWHERE, connect_wechat_v2, connect_wechat_v3
+from tests.payments.api.accounts import connect_wechat_v2, connect_wechat_v3
 from tests.simulator_process import _app_key
 from tests.web_process import eventually
 from tests.world import make_client, make_customer, place_order
 
-TOTAL_FEN, POINTS_FEN, SHIPPING_FEN = 214_400, 13_128, 500
-CASH_FEN = TOTAL_FEN - POINTS_FEN
+CASH_FEN, POINTS_FEN, SHIPPING_FEN = 201_272, 13_128, 500
 CARRIED = ("content-type", "wechatpay-")  # headers that belong to a notice, not to its way here
 
 
@@ -79,11 +76,11 @@ WECHAT = {side.name: side for side in (V2, V2_HMAC, V3)}
 # --- paying
 
 
-def place(*, number="T1"):
-    """A customer's order with 2012.72 yuan of it in cash."""
+def place(*, number="T1", points_fen=POINTS_FEN):
+    """A customer's order with 2012.72 yuan of it in cash, the rest in points."""
     client = make_client()
-    make_customer(client=client, points_fen=POINTS_FEN)
-    return place_order(client=client, number=number, total_fen=TOTAL_FEN, shipping_fen=SHIPPING_FEN)
+    make_customer(client=client, points_fen=points_fen)
+    return place_order(client=client, number=number, total_fen=CASH_FEN + points_fen, shipping_fen=SHIPPING_FEN)
 
 
 def place_another(order, *, number):
@@ -160,10 +157,6 @@ class Notice:
     headers: dict[str, str]
     body: bytes
 
-    @property
-    def fields(self):
-        return json.loads(self.body)
-
     def changed(self, **headers):
         """With these headers (None: without), or another `body`; the signature stays what it was."""
         body = headers.pop("body", self.body)
@@ -201,16 +194,8 @@ def post(site, side, notice, **headers):
     return response.status_code, response.content
 
 
-def account_without_a_gateway(side, simulator):
-    """An account at a merchant of the simulator's that nobody answers for."""
-    account = side.connect(simulator, notify_base=NOWHERE)
-    account.base_url = f"{NOWHERE}/gateway.do"
-    account.save()
-    return account
-
-
-def an_hour_later(order):
-    """The order's time, and that of its attempts at the gateway, has run out."""
-    gone = timezone.now() - datetime.timedelta(hours=1)
-    type(order).objects.filter(pk=order.pk).update(created_at=gone - datetime.timedelta(hours=1), expires_at=gone)
-    Charge.objects.filter(order=order, expires_at__isnull=False).update(expires_at=gone)
+def let_its_time_run_out(order):
+    """The order's, and that of its attempts at the gateway."""
+    now = timezone.now()
+    type(order).objects.filter(pk=order.pk).update(expires_at=now)
+    Charge.objects.filter(order=order, expires_at__isnull=False).update(expires_at=now)

@@ -137,7 +137,7 @@ FALSE_V3 = dict.fromkeys(["signtest", "stale", "unknown_serial"], "bad_signature
     ("side", "fault", "verdict"),
     [(side, *false) for side in WECHAT.values() for false in (FALSE | (FALSE_V3 if side.name == "v3" else {})).items()],
     indirect=["side"],
-    ids=str,
+    ids=lambda value: getattr(value, "name", value),
 )
 def test_what_is_not_genuinely_ours_books_nothing_and_is_kept_with_its_verdict(order, side, simulator, fault, verdict):
     simulator.arm(fault, times=1_000)
@@ -146,8 +146,8 @@ def test_what_is_not_genuinely_ours_books_nothing_and_is_kept_with_its_verdict(o
     simulator.pay(charge.number)
 
     eventually(lambda: verdicts()[verdict] >= 1)
-    (told,) = simulator.notifications(charge.number)
-    assert {(each["status"], each["answer"].encode()) for each in told["deliveries"]} == {side.no}
+    deliveries = eventually(lambda: simulator.notifications(charge.number)[0]["deliveries"])
+    assert {(each["status"], each["answer"].encode()) for each in deliveries} == {side.no}
     assert set(verdicts()) == {verdict}
     assert booked() == []
     assert status_of(order) == ("point_paid", "")

@@ -1,5 +1,6 @@
 """Calling our house and the gateways' control as people do who lose their patience late: what fails is sent again."""
 
+import contextlib
 import json
 import re
 import time
@@ -65,12 +66,16 @@ class Caller:
         return response
 
     def visit(self, url):
-        """Open an address of the gateway's."""
-        return self._at_the_gateway.get(url, headers={"user-agent": "Mobile"})
+        """Open an address of the gateway's, as a browser does: where nobody answers, its person leaves."""
+        with contextlib.suppress(httpx.TransportError):
+            self._at_the_gateway.get(url, headers={"user-agent": "Mobile"})
 
     def control(self, method, path, fields=None):
         """Ask the simulator's control; None where it refuses, because things are no longer as they were."""
-        response = self._at_the_gateway.request(method, f"{self._control}{path}", json=fields)
+        try:
+            response = self._at_the_gateway.request(method, f"{self._control}{path}", json=fields)
+        except httpx.TransportError:  # an idle connection, closed in the very moment that it was used
+            response = self._at_the_gateway.request(method, f"{self._control}{path}", json=fields)
         return response.json() if response.status_code == 200 else None
 
     def _insist(self, route, send, *, patience_s, is_page=False):

@@ -34,9 +34,9 @@ class Troubles:
         return self._house.simulator.call("GET", "faults/")
 
     def _plan(self, kills):
-        """Return the kills to come as (after how many stories, what), the last first; web and worker for certain."""
+        """Return the kills to come as (after how many stories, what), the last first; one of each sort for certain."""
         moments = sorted(self._rng.uniform(0, self._crowd.orders * 0.95) for _kill in range(kills))
-        whats = list(KILLS[:kills][:2]) + self._rng.choices(KILLS, WEIGHTS, k=max(0, kills - 2))
+        whats = [*KILLS[:kills], *self._rng.choices(KILLS, WEIGHTS, k=max(0, kills - len(KILLS)))]
         self._rng.shuffle(whats)
         return list(zip(moments, whats, strict=True))[::-1]
 

@@ -80,14 +80,16 @@ def _refund_state(*, number: str, status: str, amount: str, refunded_at: str) ->
 
 
 # --- notices --------------------------------------------------------------------------------------------------------
-# Notices of v2 have no id of their own. The trade and what is told of it stand for one: equal in each repeat.
+# Notices of v2 have no id of their own. The trade, our number and what is told of it stand for one: equal in each
+# repeat, and never that of a notice that puts the trade under another number.
 
 
 def payment_notification(fields: Mapping[str, str]) -> Notification:
     """Paid only if `return_code` and `result_code` are both SUCCESS; anything else is a reason to ask."""
     if (fields.get("return_code"), fields.get("result_code")) == (SUCCESS, SUCCESS):
         payment = _payment_state(fields, outcome=Outcome.SUCCEEDED, status=SUCCESS)
-        return Notification(notification_id=payment.trade_no, kind=NotificationKind.PAYMENT, payment=payment)
+        notification_id = f"{payment.trade_no}:{payment.number}"[:128]
+        return Notification(notification_id=notification_id, kind=NotificationKind.PAYMENT, payment=payment)
     payment = _payment_state(fields, outcome=Outcome.UNKNOWN, status=fields.get("err_code") or "FAIL")
     return Notification(
         notification_id=f"{payment.trade_no or payment.number}:{payment.gateway_status}"[:128],

@@ -29,7 +29,10 @@ def rejection(parse):
 def test_a_payment_is_told_with_everything_however_it_was_signed(parse, how, named):
     notification = parse(signed(NOTICE | named, **how))
 
-    assert (notification.kind, notification.notification_id) == (NotificationKind.PAYMENT, "4200000001")
+    assert (notification.kind, notification.notification_id) == (
+        NotificationKind.PAYMENT,
+        f"4200000001:{NOTICE['out_trade_no']}",
+    )
     assert notification.refund is None
     payment = notification.payment
     assert (payment.outcome, payment.number, payment.amount_fen) == (Outcome.SUCCEEDED, NUMBER, 201272)

@@ -80,6 +80,12 @@ def books(order):
     )
 
 
+def broken_invariants():
+    """But the one that what customers of `tests.world` begin with breaks."""
+    with transaction.atomic():
+        return [found.name for found in invariants.findings() if found.breaches and found.name != "I15c"]
+
+
 def test_every_order_of_arrival_ends_the_same(five, side):
     order, account, notices = five
     ends, sums = Counter(), set()
@@ -97,7 +103,7 @@ def test_every_order_of_arrival_ends_the_same(five, side):
             sums.add(
                 tuple(Transfer.objects.filter(credit="escrow", kind="payment").values_list("amount_fen", flat=True))
             )
-            assert not [found.name for found in invariants.findings() if found.breaches and found.name != "I15c"]
+            assert not broken_invariants(), arrival
 
     assert list(ends.values()) == [120], ends
     (end,) = ends
