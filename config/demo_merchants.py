@@ -58,6 +58,7 @@ def _connect_wechat(*, v3: GatewayAccount, v2: GatewayAccount, simulator_url: st
             "gateway": "wechat",
             "app_id": WECHAT_APP_ID,
             "mch_id": WECHAT_MCH_ID,
+            "mode": "grey",  # signs with the public key and with a certificate, by turns
             "name": NAME,
             "app_public_key": _public_pem(pem),
         },
