@@ -32,6 +32,11 @@ class Mode(enum.StrEnum):
     JSAPI = "jsapi"  # inside WeChat
 
 
+def now() -> datetime.datetime:
+    """The clock of whoever gives an adapter no other."""
+    return datetime.datetime.now(datetime.UTC)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PaymentRequest:
     number: str  # our charge number, the gateway's idempotency key: at most 32 of [0-9A-Za-z_]
@@ -78,6 +83,12 @@ class CloseResult:
     outcome: Outcome
     gateway_status: str = ""
 
+    @classmethod
+    def refused(cls, payment: "PaymentState", *, gateway_status: str) -> "CloseResult":
+        """What a refused close means, by what the payment turns out to be: paid, closed before, or waiting still."""
+        meanings = {Outcome.SUCCEEDED: Outcome.FAILED, Outcome.FAILED: Outcome.SUCCEEDED}
+        return cls(outcome=meanings.get(payment.outcome, payment.outcome), gateway_status=gateway_status)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RefundRequest:
@@ -110,7 +121,7 @@ class RawNotification:
 
     headers: Mapping[str, str]
     body: bytes
-    received_at: datetime.datetime = dataclasses.field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+    received_at: datetime.datetime = dataclasses.field(default_factory=now)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

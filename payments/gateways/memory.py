@@ -35,6 +35,7 @@ from payments.gateways.base import (
     RawNotification,
     RefundRequest,
     RefundState,
+    now,
 )
 
 SIGNATURE = "Memory-Signature"
@@ -67,7 +68,7 @@ class Payment:
     def status(self) -> str:
         if self.paid_at:
             return "PAID"
-        return "CLOSED" if self.closed_at or _now() >= self.request.expires_at else "WAITING"
+        return "CLOSED" if self.closed_at or now() >= self.request.expires_at else "WAITING"
 
 
 @dataclasses.dataclass
@@ -116,11 +117,11 @@ class Book:
             payment = self.payments[number]
             if payment.status != "WAITING":
                 raise ValueError(f"{number} cannot be paid: {payment.status}")
-            payment.is_known, payment.paid_at = True, _now()
+            payment.is_known, payment.paid_at = True, now()
 
     def settle_refund(self, number: str) -> None:
         """A refund that takes time comes to its end."""
-        self.refunds[number].settled_at = _now()
+        self.refunds[number].settled_at = now()
 
     def refunded_fen(self, number: str) -> int:
         """What has gone back of a payment, or is on its way."""
@@ -256,7 +257,7 @@ class MemoryGateway:
             return CloseResult(outcome=Outcome.NOT_FOUND)
         if payment.paid_at:
             return CloseResult(outcome=Outcome.FAILED, gateway_status="PAID")
-        payment.closed_at = payment.closed_at or _now()
+        payment.closed_at = payment.closed_at or now()
         return CloseResult(outcome=Outcome.SUCCEEDED, gateway_status="CLOSED")
 
     def _refund(self, request: RefundRequest) -> RefundState:
@@ -268,7 +269,7 @@ class MemoryGateway:
             left_fen = payment.request.amount_fen - self.book.refunded_fen(request.charge_number)
             if not 0 < request.amount_fen <= left_fen or request.total_fen != payment.request.amount_fen:
                 raise GatewayRefused("REFUND_EXCEEDS_PAYMENT")
-            known = Refund(request=request, settled_at=None if self.book.refunds_take_time else _now())
+            known = Refund(request=request, settled_at=None if self.book.refunds_take_time else now())
             self.book.refunds[request.number] = known
         asked, made = request, known.request
         if (asked.charge_number, asked.amount_fen) != (made.charge_number, made.amount_fen):
@@ -304,7 +305,3 @@ def _notification(content: Mapping[str, Any]) -> Notification:
     elif payment.outcome is Outcome.FAILED:
         kind = NotificationKind.CLOSED
     return Notification(notification_id=content["notification_id"], kind=kind, payment=payment, refund=refund)
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)

@@ -29,6 +29,7 @@ from payments.gateways.base import (
     RawNotification,
     RefundRequest,
     RefundState,
+    now,
 )
 
 MOST_FEN = 100_000_000_00
@@ -42,10 +43,6 @@ PAYMENT_OUTCOMES = {
     "WAIT_BUYER_PAY": Outcome.PENDING,
     "TRADE_SUCCESS": Outcome.SUCCEEDED,
     "TRADE_FINISHED": Outcome.SUCCEEDED,  # paid, and no longer refundable
-}
-CLOSE_OUTCOMES = {  # of a refused close, by what the payment turns out to be
-    Outcome.SUCCEEDED: Outcome.FAILED,
-    Outcome.FAILED: Outcome.SUCCEEDED,  # closed before
 }
 REFUND_OUTCOMES = {"REFUND_SUCCESS": Outcome.SUCCEEDED, "REFUND_PROCESSING": Outcome.PENDING}
 
@@ -70,10 +67,6 @@ class AlipayAccount:
     base_url: str = "https://openapi.alipay.com/gateway.do"
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
 class AlipayGateway:
     """
     :raises ValueError: the account cannot work as it is configured; the sentence says why
@@ -84,7 +77,7 @@ class AlipayGateway:
         account: AlipayAccount,
         *,
         client: AlipayClient | None = None,
-        now: Callable[[], datetime.datetime] = _now,
+        now: Callable[[], datetime.datetime] = now,
     ) -> None:
         if not account.app_id or not account.seller_id:
             raise ValueError("app_id and seller_id are both needed")
@@ -147,8 +140,7 @@ class AlipayGateway:
                 return CloseResult(outcome=Outcome.NOT_FOUND, gateway_status=refusal.code)
             if refusal.code not in refusals.NOT_WAITING_FOR_PAYMENT:
                 raise
-            outcome = self.query_payment(number).outcome
-            return CloseResult(outcome=CLOSE_OUTCOMES.get(outcome, outcome), gateway_status=refusal.code)
+            return CloseResult.refused(self.query_payment(number), gateway_status=refusal.code)
         return CloseResult(outcome=Outcome.SUCCEEDED, gateway_status="TRADE_CLOSED")
 
     def refund(self, request: RefundRequest) -> RefundState:

@@ -26,6 +26,7 @@ from payments.gateways.base import (
     RawNotification,
     RefundRequest,
     RefundState,
+    now,
 )
 from payments.gateways.wechat_v2 import codec, markup, refusals, tidings
 from payments.gateways.wechat_v2.client import WechatV2Client, certified_context
@@ -33,10 +34,6 @@ from payments.gateways.wechat_v2.client import WechatV2Client, certified_context
 TRADE_TYPES = {Mode.QR: "NATIVE", Mode.JSAPI: "JSAPI", Mode.WAP: "MWEB", Mode.APP: "APP"}
 # Where the payer's address is not known. It must be the same in each repeat, so it is no address of this machine.
 FALLBACK_ADDRESS = "127.0.0.1"
-CLOSE_OUTCOMES = {  # of a refused close, by what the payment turns out to be
-    Outcome.SUCCEEDED: Outcome.FAILED,
-    Outcome.FAILED: Outcome.SUCCEEDED,  # closed before
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,10 +49,6 @@ class WechatV2Account:
     base_url: str = "https://api.mch.weixin.qq.com"
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
 class WechatV2Gateway:
     """
     :raises ValueError: the account cannot work as it is configured; the sentence says why
@@ -66,7 +59,7 @@ class WechatV2Gateway:
         account: WechatV2Account,
         *,
         client: WechatV2Client | None = None,
-        now: Callable[[], datetime.datetime] = _now,
+        now: Callable[[], datetime.datetime] = now,
     ) -> None:
         if not account.app_id or not account.merchant_id:
             raise ValueError("app_id and merchant_id are both needed")
@@ -148,8 +141,7 @@ class WechatV2Gateway:
                 return CloseResult(outcome=Outcome.NOT_FOUND, gateway_status=refusal.code)
             if refusal.code not in refusals.NOT_TO_CLOSE:
                 raise
-            outcome = self.query_payment(number).outcome
-            return CloseResult(outcome=CLOSE_OUTCOMES.get(outcome, outcome), gateway_status=str(refusal))
+            return CloseResult.refused(self.query_payment(number), gateway_status=str(refusal))
         return CloseResult(outcome=Outcome.SUCCEEDED, gateway_status="CLOSED")
 
     def refund(self, request: RefundRequest) -> RefundState:

@@ -27,6 +27,7 @@ from payments.gateways.base import (
     RawNotification,
     RefundRequest,
     RefundState,
+    now,
 )
 from payments.gateways.http import Answer
 from payments.gateways.wechat_v3 import answers, codec, refusals
@@ -39,10 +40,6 @@ ROADS = {  # mode: where it is asked for, what the answer leads the payer with
     Mode.JSAPI: ("jsapi", "prepay_id"),
     Mode.WAP: ("h5", "h5_url"),
     Mode.APP: ("app", "prepay_id"),
-}
-CLOSE_OUTCOMES = {  # of a refused close, by what the payment turns out to be
-    Outcome.SUCCEEDED: Outcome.FAILED,
-    Outcome.FAILED: Outcome.SUCCEEDED,  # closed before
 }
 
 
@@ -67,10 +64,6 @@ class WechatV3Account:
     base_url: str = "https://api.mch.weixin.qq.com"
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
 class WechatV3Gateway:
     """
     :raises ValueError: the account cannot work as it is configured; the sentence says why
@@ -81,7 +74,7 @@ class WechatV3Gateway:
         account: WechatV3Account,
         *,
         client: WechatV3Client | None = None,
-        now: Callable[[], datetime.datetime] = _now,
+        now: Callable[[], datetime.datetime] = now,
     ) -> None:
         _check_account(account)
         self._account = account
@@ -146,8 +139,7 @@ class WechatV3Gateway:
                 return CloseResult(outcome=refusals.CLOSE_OUTCOMES[word], gateway_status=refusal.code)
             if word not in refusals.NOT_TO_CLOSE:
                 raise
-            outcome = self.query_payment(number).outcome
-            return CloseResult(outcome=CLOSE_OUTCOMES.get(outcome, outcome), gateway_status=refusal.code)
+            return CloseResult.refused(self.query_payment(number), gateway_status=refusal.code)
         return CloseResult(outcome=Outcome.SUCCEEDED, gateway_status="CLOSED")
 
     def refund(self, request: RefundRequest) -> RefundState:
