@@ -97,6 +97,11 @@ class Book:
         with self.lock:
             self._scripts.setdefault(verb, collections.deque()).extend(steps)
 
+    def be_well(self) -> None:
+        """Drop the rest of the script."""
+        with self.lock:
+            self._scripts.clear()
+
     def meet(self, verb: str, number: str) -> Fault:
         with self.lock:
             self.calls.append((verb, number))

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tests.servers import Server
+
 HOP = {"connection", "content-length", "transfer-encoding", "keep-alive", "date", "server", "host", "accept-encoding"}
 
 
@@ -43,7 +45,7 @@ class Crossing:
             def log_message(self, *args):
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.crossing = self
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()

@@ -170,6 +170,7 @@ class OrderMachine(RuleBasedStateMachine):
         if not hasattr(self, "client"):
             return
         try:
+            self.book.be_well()
             for _round in range(3):
                 Charge.objects.filter(next_query_at__isnull=False).update(next_query_at=timezone.now())
                 charges.sweep_due()

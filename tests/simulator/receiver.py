@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
+from tests.servers import Server
+
 
 class Receiver:
     """
@@ -22,7 +24,7 @@ class Receiver:
         self.answering = threading.Event()
         self.answering.set()
         self._lock = threading.Lock()
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/notify"
 

@@ -15,6 +15,8 @@ import urllib.parse
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from tests.servers import Server
+
 
 def rsa_key():
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -80,11 +82,11 @@ class ScriptedServer:
             def log_message(self, *args):
                 pass
 
-        class Server(http.server.ThreadingHTTPServer):
+        class Unmoved(Server):
             def handle_error(self, *args):
                 """A connection that a step has broken is no news."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Unmoved(("127.0.0.1", 0), Handler)
         if ssl_context:
             self._server.socket = ssl_context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
