@@ -20,7 +20,6 @@ from payments.simulator.models import Fault, Notification, Trade
 Body = dict[str, Any]
 View = Callable[..., dict[str, Any]]
 MOST_AT_ONCE = 50
-MOST_TIMES = 1_000_000
 
 
 class ControlError(Exception):
