@@ -172,6 +172,54 @@ class NotificationRejected(Exception):
         self.reason, self.detail = reason, detail
 
 
+class BillEntryKind(enum.StrEnum):
+    PAYMENT = "payment"
+    REFUND = "refund"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BillEntry:
+    """One line of a day's bill: a payment or a refund, as the gateway has booked it."""
+
+    kind: BillEntryKind
+    number: str  # the charge's, our out_trade_no; of a refund the charge it gives back
+    refund_number: str = ""  # the merchant's number of the refund, whoever made it (staff at the gateway's console too)
+    trade_no: str  # the gateway's number of the payment
+    amount_fen: int  # above zero for both kinds
+    fee_fen: int = 0  # what the gateway kept; below zero what it gave back with a refund
+    status: str = ""  # the gateway's own word, for people
+    at: datetime.datetime  # when it was booked
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bill:
+    """What a gateway booked for one merchant on one day of Shanghai's clock. A day without trade has no entries."""
+
+    day: datetime.date
+    entries: tuple[BillEntry, ...]
+    sha256: str  # of the file as it came, so that a bill fetched again can be told from another one
+
+
+class BillNotReady(Exception):
+    """The gateway has not made the bill of that day yet: ask later."""
+
+
+class BillUnusable(Exception):
+    """A bill came and cannot be believed. `reason` is one of `REASONS`."""
+
+    REASONS = ("truncated", "charset", "wrong_day", "wrong_merchant", "hash", "malformed")
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason, self.detail = reason, detail
+
+
+class StatementSource(Protocol):
+    """What tells a day's bill. Raises GatewayUnavailable and GatewayRefused as the verbs do, and the two above."""
+
+    def download_bill(self, day: datetime.date) -> Bill: ...
+
+
 class Gateway(Protocol):
     """Seven verbs, none optional. Calls that go out raise GatewayUnavailable or GatewayRefused."""
 
