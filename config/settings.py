@@ -174,6 +174,9 @@ CELERY_BEAT_SCHEDULE = {
     name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
     for name, task, seconds in (
         ("query charges that are due", "payments.reconcile_due_charges", 5.0),
+        ("tell and ask gateways about refunds that are due", "payments.sweep_due_refunds", 5.0),
+        ("close orders whose time has run out", "payments.close_stale_orders", 10.0),
+        ("give back money that came late or twice", "payments.refund_late_money", 30.0),
         ("process notifications that were left", "payments.process_due_notifications", 30.0),
         ("fulfil orders whose fulfilment failed", "payments.fulfil_due_orders", 60.0),
         ("audit the books", "payments.audit", 3600.0),

@@ -9,6 +9,7 @@ from payments.gateways.models import GatewayAccount, GatewayDefault
 from payments.inbox.models import InboundNotification
 from payments.ledger.models import Account, Transfer
 from payments.orders.models import Order, OrderTransition
+from payments.refunds.models import Refund, RefundLeg
 
 __all__ = [
     "Account",
@@ -22,5 +23,7 @@ __all__ = [
     "InboundNotification",
     "Order",
     "OrderTransition",
+    "Refund",
+    "RefundLeg",
     "Transfer",
 ]

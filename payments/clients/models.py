@@ -22,6 +22,21 @@ class PointsPolicy(models.TextChoices):
     POINTS_LAST = "points_last", _("points are held and taken once the cash is there")
 
 
+class RefundPolicy(models.TextChoices):
+    """Which of an order's tenders goes back first."""
+
+    CASH_FIRST = "cash_first", _("cash first")
+    POINTS_FIRST = "points_first", _("points first")
+    PRO_RATA = "pro_rata", _("each in proportion")
+
+
+class LateMoneyPolicy(models.TextChoices):
+    """What becomes of money that came too late or twice."""
+
+    REFUND = "refund", _("goes back by itself")
+    HOLD = "hold", _("waits for staff")
+
+
 def validate_network(text: str) -> None:
     try:
         ipaddress.ip_network(text)
@@ -68,6 +83,23 @@ class ApiClient(models.Model):
         _("points policy"), max_length=16, choices=PointsPolicy, default=PointsPolicy.POINTS_FIRST
     )
     order_ttl_seconds = models.PositiveIntegerField(_("seconds an order may wait"), default=1_800)
+    refund_policy = models.CharField(
+        _("refund policy"),
+        max_length=16,
+        choices=RefundPolicy,
+        default=RefundPolicy.CASH_FIRST,
+        db_default=RefundPolicy.CASH_FIRST,
+    )
+    approval_above_fen = models.BigIntegerField(
+        _("refunds above this need a second person"), null=True, blank=True, help_text=_("In fen. Empty: none does.")
+    )
+    late_money_policy = models.CharField(
+        _("money that comes late or twice"),
+        max_length=8,
+        choices=LateMoneyPolicy,
+        default=LateMoneyPolicy.REFUND,
+        db_default=LateMoneyPolicy.REFUND,
+    )
     always_http_200 = models.BooleanField(_("answer 200 for refusals"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
@@ -81,6 +113,16 @@ class ApiClient(models.Model):
             models.CheckConstraint(name="client_sign_type_known", condition=Q(sign_type__in=SignType.values)),
             models.CheckConstraint(
                 name="client_points_policy_known", condition=Q(points_policy__in=PointsPolicy.values)
+            ),
+            models.CheckConstraint(
+                name="client_refund_policy_known", condition=Q(refund_policy__in=RefundPolicy.values)
+            ),
+            models.CheckConstraint(
+                name="client_late_money_policy_known", condition=Q(late_money_policy__in=LateMoneyPolicy.values)
+            ),
+            models.CheckConstraint(
+                name="client_approval_limit_not_negative",
+                condition=Q(approval_above_fen__isnull=True) | Q(approval_above_fen__gte=0),
             ),
         ]
 

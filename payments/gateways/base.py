@@ -107,6 +107,9 @@ class RefundState:
     amount_fen: int | None = None
     refunded_at: datetime.datetime | None = None
     gateway_status: str = ""
+    # The money has left the merchant and not reached the payer: staff lead it on at the gateway. PENDING, never FAILED:
+    # to refund once more would pay twice.
+    is_stuck: bool = False
 
 
 class NotificationKind(enum.StrEnum):

@@ -1,0 +1,193 @@
+"""
+Ending orders that nobody paid.
+
+An order is closed when no attempt at its cash is open any more: the sweep asks about every attempt around its end at
+the gateway, closes it there and asks again, and money found on that way pays the order. So the stale orders here are
+closed in batches that no network can slow down; an order with an open attempt is not among them yet.
+
+A client or staff may close earlier. Money that comes after all goes back (`payments.closing.late_money`).
+"""
+
+import datetime
+from collections import defaultdict
+from collections.abc import Callable
+
+import structlog
+from django.db import connection
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from payments import audit
+from payments.charges import operations as charges
+from payments.charges import queries as charge_queries
+from payments.charges import sweep
+from payments.charges.models import Charge, Tender
+from payments.charges.states import Event as ChargeEvent
+from payments.charges.states import Status as ChargeStatus
+from payments.charges.states import next_status
+from payments.closing import queries
+from payments.errors import Conflict, TryAgain
+from payments.gateways.base import Outcome
+from payments.ledger import accounts
+from payments.ledger import operations as ledger
+from payments.ledger.models import TransferKind
+from payments.ledger.operations import Posting
+from payments.orders import families
+from payments.orders import operations as orders
+from payments.orders.models import Order
+from payments.orders.states import Status
+from payments.transactions import outside_transaction, transaction, transaction_required
+
+log = structlog.get_logger(__name__)
+
+BATCH = 1_000
+SYSTEM = "system"
+EXPIRED = "expired"
+
+
+class OrderNotClosable(Conflict):
+    """The order is paid, in part or in full: it ends by a refund."""
+
+    code = "order_paid"
+    message = _("This order is paid, so it cannot be closed. Refund it instead.")
+
+
+class GatewayUnanswered(TryAgain):
+    """Whether the order is being paid at this moment is not known."""
+
+    code = "gateway_unanswered"
+    message = _("The payment service has not answered, so it is not known whether the order is paid. Try again.")
+
+
+@outside_transaction
+def close(*, order_id: int, actor: str, at: datetime.datetime, reason: str = "", request_id: str = "") -> Order:
+    """
+    Close an unpaid order before its time: ask about each open attempt, close it at the gateway, ask again, close here.
+
+    Where a gateway will not close an attempt yet (WeChat's first five minutes, an Alipay code that nobody has
+    scanned), the order closes all the same and the sweep goes on trying; what is paid then goes back. Closing a closed
+    order changes nothing.
+
+    :raises OrderNotClosable: if it is paid, or turns out to be
+    :raises GatewayUnanswered: if a gateway does not tell whether it is
+    """
+    for charge in charge_queries.open_charges(order_id=order_id):
+        _charge, outcome = charges.retire(charge_id=charge.pk, at=at)
+        if outcome is Outcome.UNKNOWN:
+            raise GatewayUnanswered
+    with transaction():
+        order = orders.lock(order_id=order_id)
+        if order.status == Status.CLOSED:
+            return order
+        if not queries.closable(order_ids=[order_id]):
+            raise OrderNotClosable
+        _close_locked(order_ids=[order_id], actor=actor, at=at, reason=reason)
+        if charge_queries.open_charges(order_id=order_id).update(next_query_at=at):
+            sweep.wake()
+        audit.record(
+            actor=actor, action="order.close", subject=order.subject, request_id=request_id, reason=reason
+        )  # fmt: skip
+        order.refresh_from_db()
+        return order
+
+
+def close_due(*, at: datetime.datetime, tell: Callable[[int], None] = lambda _closed: None) -> int:
+    """
+    Close every order whose time has run out and of which no attempt is open, batch by batch, and return how many.
+
+    `tell` is told how many have been closed so far. Two at once share the work.
+    """
+    closed = 0
+    while batch := _close_batch(at=at, limit=BATCH):
+        closed += batch
+        tell(closed)
+    return closed
+
+
+def _close_batch(*, at: datetime.datetime, limit: int) -> int:
+    order_ids: list[int] = []
+    try:
+        with transaction():
+            order_ids = queries.lock_due(at=at, limit=limit)
+            if order_ids:
+                _close_locked(order_ids=order_ids, actor=SYSTEM, at=at, reason=EXPIRED)
+            return len(order_ids)
+    except Exception:
+        if len(order_ids) <= 1:
+            raise
+        log.exception("closing_batch_failed", orders=len(order_ids))
+    return sum(_close_alone(order_id=order_id, at=at) for order_id in order_ids)
+
+
+def _close_alone(*, order_id: int, at: datetime.datetime) -> int:
+    """One order's trouble must not keep the others open."""
+    try:
+        with transaction():
+            found = queries.lock_due(at=at, limit=1, order_id=order_id)
+            if found:
+                _close_locked(order_ids=found, actor=SYSTEM, at=at, reason=EXPIRED)
+            return len(found)
+    except Exception:
+        log.exception("closing_failed", order_id=order_id)
+        return 0
+
+
+@transaction_required
+def _close_locked(*, order_ids: list[int], actor: str, at: datetime.datetime, reason: str) -> None:
+    """Close locked orders that can be: history, points, and what their families reserved. As one, or none."""
+    families_of = defaultdict(list)
+    for order_id, family in Order.objects.filter(pk__in=order_ids).values_list("pk", "family"):
+        families_of[family].append(order_id)
+    orders.close_all(order_ids=order_ids, actor=actor, at=at, reason=reason)
+    ledger.post(*_release_points(order_ids=order_ids))
+    for family, ids in families_of.items():
+        families.family(family).release(order_ids=ids)
+
+
+_RELEASE = """
+UPDATE payments_charge charge SET status = %(released)s
+FROM payments_order orders
+WHERE orders.id = charge.order_id AND charge.order_id = ANY (%(ids)s) AND charge.tender = %(points)s
+    AND charge.status = ANY (%(settled)s)
+RETURNING charge.number, charge.amount_fen, charge.order_id, orders.customer_id
+"""
+
+
+@transaction_required
+def _release_points(*, order_ids: list[int]) -> list[Posting]:
+    """Give the orders' points charges back and return what that posts: escrow → points."""
+    settled = [ChargeStatus.HELD, ChargeStatus.SUCCEEDED]
+    released = {next_status(status=status, event=ChargeEvent.RELEASED) for status in settled}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _RELEASE,
+            {
+                "ids": order_ids, "points": Tender.POINTS.value, "released": released.pop().value,
+                "settled": [status.value for status in settled],
+            },
+        )  # fmt: skip
+        return [
+            Posting(
+                debit=accounts.ESCROW,
+                credit=accounts.customer_code(kind=accounts.Kind.POINTS, customer_id=customer_id),
+                amount_fen=amount_fen,
+                kind=TransferKind.RELEASE,
+                reference=number,
+                order_id=order_id,
+            )
+            for number, amount_fen, order_id, customer_id in cursor.fetchall()
+        ]
+
+
+def waiting_for_gateways(*, at: datetime.datetime) -> int:
+    """Return how many orders are past their time and have an attempt that a gateway has not ended yet."""
+    return Charge.objects.filter(queries.past_its_order(at=at)).values("order").distinct().count()
+
+
+def close_at_gateways(*, at: datetime.datetime | None = None) -> int:
+    """Ask about and close the attempts of orders that are past their time, due or not. Returns how many."""
+    at = at or timezone.now()
+    charge_ids = list(Charge.objects.filter(queries.past_its_order(at=at)).values_list("pk", flat=True))
+    for charge_id in charge_ids:
+        charges.ask(charge_id=charge_id, at=at)
+    return len(charge_ids)
