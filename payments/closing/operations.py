@@ -34,9 +34,9 @@ from payments.ledger.models import TransferKind
 from payments.ledger.operations import Posting
 from payments.orders import families
 from payments.orders import operations as orders
-from payments.orders.models import Order
+from payments.orders.models import MoneyFlag, Order
 from payments.orders.states import Status
-from payments.transactions import outside_transaction, transaction, transaction_required
+from payments.transactions import DATABASE_TROUBLE, outside_transaction, transaction, transaction_required
 
 log = structlog.get_logger(__name__)
 
@@ -97,39 +97,50 @@ def close_due(*, at: datetime.datetime, tell: Callable[[int], None] = lambda _cl
 
     `tell` is told how many have been closed so far. Two at once share the work.
     """
-    closed = 0
-    while batch := _close_batch(at=at, limit=BATCH):
+    closed, after = 0, None
+    while True:
+        batch, after = _close_batch(at=at, after=after)
+        if after is None:
+            return closed
         closed += batch
         tell(closed)
-    return closed
 
 
-def _close_batch(*, at: datetime.datetime, limit: int) -> int:
-    order_ids: list[int] = []
+def _close_batch(*, at: datetime.datetime, after: queries.Place | None) -> tuple[int, queries.Place | None]:
+    """Close the next batch and return how many were closed, and the place of its last; None where nothing is left."""
+    due: list[queries.Place] = []
     try:
         with transaction():
-            order_ids = queries.lock_due(at=at, limit=limit)
-            if order_ids:
-                _close_locked(order_ids=order_ids, actor=SYSTEM, at=at, reason=EXPIRED)
-            return len(order_ids)
+            due = queries.lock_due(at=at, limit=BATCH, after=after)
+            if due:
+                _close_locked(
+                    order_ids=[order_id for _expires_at, order_id in due], actor=SYSTEM, at=at, reason=EXPIRED
+                )
+        return len(due), due[-1] if due else None
+    except DATABASE_TROUBLE:
+        raise
     except Exception:
-        if len(order_ids) <= 1:
-            raise
-        log.exception("closing_batch_failed", orders=len(order_ids))
-    return sum(_close_alone(order_id=order_id, at=at) for order_id in order_ids)
+        log.exception("closing_batch_failed", orders=len(due))
+    return sum(_close_alone(order_id=order_id, at=at) for _expires_at, order_id in due), due[-1]
 
 
-def _close_alone(*, order_id: int, at: datetime.datetime) -> int:
-    """One order's trouble must not keep the others open."""
+def _close_alone(*, order_id: int, at: datetime.datetime) -> bool:
+    """One order's trouble must not keep the others open: staff are told of it."""
     try:
         with transaction():
-            found = queries.lock_due(at=at, limit=1, order_id=order_id)
-            if found:
-                _close_locked(order_ids=found, actor=SYSTEM, at=at, reason=EXPIRED)
-            return len(found)
+            orders.lock(order_id=order_id)
+            if not queries.due(at=at).filter(pk=order_id).exists():
+                return False
+            _close_locked(order_ids=[order_id], actor=SYSTEM, at=at, reason=EXPIRED)
+            return True
+    except DATABASE_TROUBLE:
+        raise
     except Exception:
         log.exception("closing_failed", order_id=order_id)
-        return 0
+    with transaction():
+        order = orders.lock(order_id=order_id)
+        orders.flag(order=order, money_flag=MoneyFlag.NEEDS_ATTENTION, actor=SYSTEM, reason="closing failed")
+    return False
 
 
 @transaction_required

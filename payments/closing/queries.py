@@ -24,12 +24,19 @@ def due(*, at: datetime.datetime) -> QuerySet[Order]:
     return Order.objects.filter(~Exists(taken), status__in=CLOSABLE, expires_at__lte=at).order_by("expires_at", "pk")
 
 
+# Where an order stands among those that are due: when its time runs out, and its id.
+Place = tuple[datetime.datetime, int]
+
+
 @transaction_required
-def lock_due(*, at: datetime.datetime, limit: int, order_id: int | None = None) -> list[int]:
-    """Lock the next orders that are due, but for those that somebody else holds, and return their ids."""
-    chosen = due(at=at) if order_id is None else due(at=at).filter(pk=order_id)
+def lock_due(*, at: datetime.datetime, limit: int, after: Place | None = None) -> list[Place]:
+    """Lock the next orders that are due (behind one place), but for those that somebody else holds."""
+    chosen = due(at=at)
+    if after is not None:
+        chosen = chosen.filter(Q(expires_at__gt=after[0]) | Q(expires_at=after[0], pk__gt=after[1]))
+        chosen = chosen.filter(expires_at__gte=after[0])  # what the index understands
     locked = chosen.select_for_update(of=("self",), skip_locked=True)
-    return list(locked.values_list("pk", flat=True)[:limit])
+    return list(locked.values_list("expires_at", "pk")[:limit])
 
 
 def past_its_order(*, at: datetime.datetime) -> Q:

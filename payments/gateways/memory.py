@@ -41,6 +41,12 @@ from payments.gateways.base import (
 SIGNATURE = "Memory-Signature"
 MOST_FEN = 100_000_000_00
 PAYLOADS = {Mode.QR: "qr_code", Mode.PAGE: "url", Mode.WAP: "url", Mode.APP: "order_string", Mode.JSAPI: "package"}
+REFUND_OUTCOMES = {
+    "REFUNDED": Outcome.SUCCEEDED,
+    "PROCESSING": Outcome.PENDING,
+    "STUCK": Outcome.PENDING,
+    "CLOSED": Outcome.FAILED,
+}
 OUTCOMES = {"PAID": Outcome.SUCCEEDED, "CLOSED": Outcome.FAILED, "WAITING": Outcome.PENDING}
 
 T = TypeVar("T")
@@ -75,6 +81,7 @@ class Payment:
 class Refund:
     request: RefundRequest
     settled_at: datetime.datetime | None = None
+    trouble: str = ""  # STUCK or CLOSED
 
 
 class Book:
@@ -126,11 +133,15 @@ class Book:
 
     def settle_refund(self, number: str) -> None:
         """A refund that takes time comes to its end."""
-        self.refunds[number].settled_at = now()
+        self.refunds[number].settled_at, self.refunds[number].trouble = now(), ""
+
+    def trouble_refund(self, number: str, trouble: str) -> None:
+        """A refund that takes time does not come to its end: `STUCK` between merchant and payer, or `CLOSED`."""
+        self.refunds[number].trouble = trouble
 
     def refunded_fen(self, number: str) -> int:
         """What has gone back of a payment, or is on its way."""
-        requests = [refund.request for refund in self.refunds.values()]
+        requests = [refund.request for refund in self.refunds.values() if refund.trouble != "CLOSED"]
         return sum(request.amount_fen for request in requests if request.charge_number == number)
 
     def notification(self, number: str, /, *, refund_number: str = "", **changes: Any) -> RawNotification:
@@ -285,12 +296,14 @@ class MemoryGateway:
         refund = self.book.refunds.get(number)
         if refund is None or refund.request.charge_number != charge_number:
             return RefundState(outcome=Outcome.NOT_FOUND, number=number)
+        status = "REFUNDED" if refund.settled_at else refund.trouble or "PROCESSING"
         return RefundState(
-            outcome=Outcome.SUCCEEDED if refund.settled_at else Outcome.PENDING,
+            outcome=REFUND_OUTCOMES[status],
             number=number,
             amount_fen=refund.request.amount_fen,
             refunded_at=refund.settled_at,
-            gateway_status="REFUNDED" if refund.settled_at else "PROCESSING",
+            gateway_status=status,
+            is_stuck=status == "STUCK",
         )
 
 

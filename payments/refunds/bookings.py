@@ -48,13 +48,13 @@ def _between_balance(*, order: Order, leg: RefundLeg, kind: TransferKind) -> Pos
 @transaction_required
 def book(*, order: Order, refund: Refund, leg: RefundLeg) -> int:
     """
-    Book a leg that succeeded and return what of it was beyond what could go back, in fen.
+    Book a leg that succeeded and return what of it, in fen, was beyond what could go back.
 
     `order` is locked and changed in memory: `settlement.reserve` saves it, with the reservations counted anew.
     """
     charge = Charge.objects.select_for_update(of=("self",)).get(pk=leg.charge_id)
     pays = charge.status == ChargeStatus.SUCCEEDED
-    left_fen = (charge.paid_fen or 0) - charge.refunded_fen
+    left_fen = int((charge.paid_fen or 0) - charge.refunded_fen)
     goods_fen, shipping_fen = min(leg.goods_fen, left_fen), 0
     if pays:
         goods_fen = min(goods_fen, order.goods_fen - order.refunded_goods_fen)
@@ -69,13 +69,12 @@ def book(*, order: Order, refund: Refund, leg: RefundLeg) -> int:
 
     excess_fen = leg.amount_fen - goods_fen - shipping_fen
     source, of_excess = _sources(order=order, leg=leg, pays=pays)
-    if source == _balance(order) and not _post(order, leg, charge, (source, goods_fen, TransferKind.REFUND)):
-        source, goods_fen, excess_fen = of_excess, 0, excess_fen + goods_fen
-    _post(
-        order, leg, charge, (source, goods_fen, TransferKind.REFUND),
-        (accounts.SHIPPING, shipping_fen, TransferKind.SHIPPING_REFUND),
-        (of_excess, excess_fen, TransferKind.EXCESS),
-    )  # fmt: skip
+    if not _post(order, leg, charge, (source, goods_fen, TransferKind.REFUND)):
+        # A recharge went back that the customer had spent: staff see to it.
+        _post(order, leg, charge, (accounts.SUSPENSE, goods_fen, TransferKind.REFUND))
+        return int(goods_fen + excess_fen)
+    _post(order, leg, charge, (accounts.SHIPPING, shipping_fen, TransferKind.SHIPPING_REFUND))
+    _post(order, leg, charge, (of_excess, excess_fen, TransferKind.EXCESS))
     return int(excess_fen)
 
 
@@ -95,19 +94,20 @@ def _balance(order: Order) -> str:
     return accounts.customer_code(kind=accounts.Kind.BALANCE, customer_id=order.customer_id)
 
 
-def _post(order: Order, leg: RefundLeg, charge: Charge, *amounts: tuple[str, int, TransferKind]) -> bool:
-    """Post each amount from its account to the charge's tender; nothing at all where an account holds too little."""
+def _post(order: Order, leg: RefundLeg, charge: Charge, amount: tuple[str, int, TransferKind]) -> bool:
+    """Post an amount from its account to the charge's tender; nothing where the account holds too little."""
+    source, amount_fen, kind = amount
     if charge.tender in CASH:
         to = accounts.clearing_code(gateway_account_id=charge.gateway_account_id or 0)
     else:
         to = accounts.customer_code(kind=charge.tender, customer_id=order.customer_id)
-    postings = [
-        Posting(debit=source, credit=to, amount_fen=fen, kind=kind, reference=leg.number, order_id=order.pk)
-        for source, fen, kind in amounts
-    ]
     try:
         with savepoint():
-            ledger.post(*postings)
+            ledger.post(
+                Posting(
+                    debit=source, credit=to, amount_fen=amount_fen, kind=kind, reference=leg.number, order_id=order.pk
+                )
+            )
     except NotEnough:
         return False
     return True
