@@ -93,6 +93,7 @@ class Charge(models.Model):
             models.Index(
                 name="charge_query_due", fields=["next_query_at", "id"], condition=Q(next_query_at__isnull=False)
             ),
+            models.Index(name="charge_open", fields=["order"], condition=Q(status__in=OPEN)),
             models.Index(name="charge_surplus", fields=["id"], condition=Q(status=Status.SURPLUS)),
         ]
 

@@ -21,7 +21,7 @@ from payments import audit
 from payments.charges import operations as charges
 from payments.charges import queries as charge_queries
 from payments.charges import sweep
-from payments.charges.models import Charge, Tender
+from payments.charges.models import Tender
 from payments.charges.states import Event as ChargeEvent
 from payments.charges.states import Status as ChargeStatus
 from payments.charges.states import next_status
@@ -79,7 +79,7 @@ def close(*, order_id: int, actor: str, at: datetime.datetime, reason: str = "",
         order = orders.lock(order_id=order_id)
         if order.status == Status.CLOSED:
             return order
-        if not queries.closable(order_ids=[order_id]):
+        if order.status not in orders.CLOSABLE:
             raise OrderNotClosable
         _close_locked(order_ids=[order_id], actor=actor, at=at, reason=reason)
         if charge_queries.open_charges(order_id=order_id).update(next_query_at=at):
@@ -190,15 +190,10 @@ def _release_points(*, order_ids: list[int]) -> list[Posting]:
         ]
 
 
-def waiting_for_gateways(*, at: datetime.datetime) -> int:
-    """Return how many orders are past their time and have an attempt that a gateway has not ended yet."""
-    return Charge.objects.filter(queries.past_its_order(at=at)).values("order").distinct().count()
-
-
-def close_at_gateways(*, at: datetime.datetime | None = None) -> int:
-    """Ask about and close the attempts of orders that are past their time, due or not. Returns how many."""
-    at = at or timezone.now()
-    charge_ids = list(Charge.objects.filter(queries.past_its_order(at=at)).values_list("pk", flat=True))
-    for charge_id in charge_ids:
-        charges.ask(charge_id=charge_id, at=at)
-    return len(charge_ids)
+@outside_transaction
+def end_attempt(*, charge_id: int) -> str:
+    """Ask about an attempt of an order that is past its time, close it at the gateway, and return what came of it."""
+    try:
+        return str(charges.ask(charge_id=charge_id, at=timezone.now()).status)
+    except TryAgain as error:
+        return error.code

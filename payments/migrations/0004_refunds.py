@@ -528,6 +528,14 @@ class Migration(migrations.Migration):
                 name="refund_leg_amount_positive",
             ),
         ),
+        migrations.AddIndex(
+            model_name="charge",
+            index=models.Index(
+                condition=models.Q(("status__in", ("started", "unknown", "pending"))),
+                fields=["order"],
+                name="charge_open",
+            ),
+        ),
         # A refund's numbers and amounts never change, and its status moves as payments/refunds/states.py says.
         migrations.RunSQL(GUARDS, UNGUARDED),
     ]
