@@ -11,6 +11,7 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
     _("Orders"): [
         (_("Orders"), "receipt_long", "payments_order"),
         (_("Charges"), "payments", "payments_charge"),
+        (_("Refunds"), "undo", "payments_refund"),
         (_("Customers"), "group", "payments_customer"),
         (_("Points mall documents"), "shopping_bag", "checkout_checkoutorder"),
         (_("Appointments"), "event", "payments_appointment"),

@@ -25,10 +25,12 @@ from prometheus_client.registry import Collector
 from config.logging import LAST_RUN_KEY
 from payments import invariants
 from payments.charges import states as charge_states
+from payments.closing import queries as closing
 from payments.inbox.models import GENUINE, Verdict
-from payments.models import Charge, InboundNotification, Order
+from payments.models import Charge, InboundNotification, Order, Refund, RefundLeg
 from payments.orders import states as order_states
 from payments.orders.models import MoneyFlag
+from payments.refunds import states as refund_states
 
 COUNT_MAX = 10_000
 RECENT = datetime.timedelta(hours=1)
@@ -54,6 +56,7 @@ class BookCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield from _orders()
         yield from _charges()
+        yield from _refunds()
         yield from _notifications()
         yield from _tasks()
         yield from _invariants()
@@ -71,6 +74,8 @@ def _orders() -> Iterator[GaugeMetricFamily]:
     flags = [flag for flag in MoneyFlag if flag]
     yield _by("money_flag", "onetill_orders_flagged", "Orders whose money staff must look at.", flagged, flags)
     due = Order.objects.filter(fulfil_due_at__isnull=False).values_list("fulfil_due_at", flat=True)
+    oldest = closing.due(at=timezone.now()).values_list("expires_at", flat=True).first()
+    yield _age("onetill_orders_closing_overdue_seconds", "How late closing is.", oldest)
     yield _one("onetill_orders_fulfilment_due", "Paid orders whose fulfilment failed.", len(due[:COUNT_MAX]))
 
 
@@ -84,6 +89,19 @@ def _charges() -> Iterator[GaugeMetricFamily]:
     amounts = list(surplus[:COUNT_MAX])
     yield _one("onetill_charges_surplus", "Charges paid beyond need, due to go back.", len(amounts))
     yield _one("onetill_charges_surplus_fen", "What was paid on them, in fen.", sum(fen or 0 for fen in amounts))
+
+
+def _refunds() -> Iterator[GaugeMetricFamily]:
+    waiting = Refund.objects.filter(status__in=[refund_states.Status.TO_APPROVE, refund_states.Status.PENDING])
+    yield _by(
+        "status", "onetill_refunds_waiting", "Refunds that wait for a second person, or for a gateway.",
+        waiting.values_list("status", flat=True), [refund_states.Status.TO_APPROVE, refund_states.Status.PENDING],
+    )  # fmt: skip
+    stuck = RefundLeg.objects.filter(status=refund_states.LegStatus.STUCK).values_list("pk", flat=True)
+    yield _one("onetill_refunds_stuck", "Refunds that staff must lead on at a gateway.", len(stuck[:COUNT_MAX]))
+    due = RefundLeg.objects.filter(next_query_at__isnull=False).order_by("next_query_at")
+    next_query_at = due.values_list("next_query_at", flat=True).first()
+    yield _age("onetill_refunds_query_overdue_seconds", "How late the sweep of refunds is.", next_query_at)
 
 
 def _notifications() -> Iterator[GaugeMetricFamily]:

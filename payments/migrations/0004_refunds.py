@@ -132,7 +132,10 @@ class Migration(migrations.Migration):
                 "verbose_name": "refund",
                 "verbose_name_plural": "refunds",
                 "ordering": ["order", "sequence"],
-                "permissions": [("approve_refund", "Can approve refunds that others asked for")],
+                "permissions": [
+                    ("request_refund", "Can ask for refunds"),
+                    ("approve_refund", "Can approve refunds that others asked for"),
+                ],
             },
         ),
         migrations.CreateModel(

@@ -48,7 +48,10 @@ class Refund(models.Model):
         verbose_name = _("refund")
         verbose_name_plural = _("refunds")
         ordering = ["order", "sequence"]
-        permissions = [("approve_refund", _("Can approve refunds that others asked for"))]
+        permissions = [
+            ("request_refund", _("Can ask for refunds")),
+            ("approve_refund", _("Can approve refunds that others asked for")),
+        ]
         constraints = [
             models.UniqueConstraint(name="refund_number_once", fields=["number"]),
             models.UniqueConstraint(name="refund_sequence_once", fields=["order", "sequence"]),

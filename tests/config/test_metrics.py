@@ -57,6 +57,11 @@ def test_an_empty_book_shows_every_series_at_zero():
         "onetill_notifications_due",
         "onetill_notifications_oldest_due_seconds",
         "onetill_orders_fulfilment_due",
+        "onetill_orders_closing_overdue_seconds",
+        'onetill_refunds_waiting{status="to_approve"}',
+        'onetill_refunds_waiting{status="pending"}',
+        "onetill_refunds_stuck",
+        "onetill_refunds_query_overdue_seconds",
     ):
         assert number(scraped, name) == 0
 
@@ -120,7 +125,7 @@ def test_numbers_stop_at_the_bound(charge, monkeypatch):
 
 
 def test_a_scrape_costs_a_fixed_number_of_bounded_queries(charge, django_assert_num_queries):
-    with django_assert_num_queries(9) as captured:
+    with django_assert_num_queries(13) as captured:
         scrape()
 
     assert all("LIMIT" in query["sql"] for query in captured.captured_queries)

@@ -10,6 +10,8 @@ from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
 from payments.models import Appointment, GatewayDefault, Order
+from payments.refunds import operations as refunds
+from payments.refunds.operations import RefundCommand
 from tests.world import make_client, make_customer, make_memory_account
 
 
@@ -36,6 +38,8 @@ def order():
     raw = book.notification(charge.number)
     inbox.receive(kind="memory", headers=raw.headers, body=raw.body, remote_address="127.0.0.1", at=timezone.now())
     Appointment.objects.create(order_id=placed.order_id, appointment_time=timezone.now(), appointment_for="李雷")
+    command = RefundCommand(goods_fen=100, refund_no="R-20111111111")
+    refunds.refund(order_id=placed.order_id, command=command, actor="client:shop", at=timezone.now())
     return Order.objects.get(pk=placed.order_id)
 
 
