@@ -10,6 +10,8 @@ from payments.charges import operations as charges
 from payments.charges import sweep
 from payments.inbox import operations as inbox
 from payments.orders import operations as orders
+from payments.outbox import operations as outbox
+from payments.outbox import sending
 
 
 @shared_task(name=sweep.TASK)
@@ -20,6 +22,11 @@ def reconcile_due_charges(**_kwargs: Any) -> None:
 @shared_task(name="payments.process_due_notifications")
 def process_due_notifications(**_kwargs: Any) -> None:
     inbox.process_due()
+
+
+@shared_task(name=outbox.TASK)
+def send_due_webhooks(**_kwargs: Any) -> None:
+    sending.send_due()
 
 
 @shared_task(name="payments.fulfil_due_orders")

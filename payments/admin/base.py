@@ -80,7 +80,7 @@ class PlainAdmin(ModelAdmin):  # type: ignore[misc]
     paginator = InfinitePaginator
     sortable_by: ClassVar[tuple[str, ...]] = ()
     ordering = ("-id",)
-    actions = None
+    actions: tuple[str, ...] | None = None
     compressed_fields = True
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
