@@ -45,7 +45,7 @@ class Command(BaseCommand):
 
     def _print(self, **keys: str) -> None:
         for name, key in keys.items():
-            self.stdout.write(f"{name + ':':<16}{key}")
+            self.stdout.write(f"{name + ':':<7} {key}")
         self.stderr.write("Keep them now: they are not shown again.")
 
     def _create(self, options: dict[str, Any]) -> operations.Keys:

@@ -9,7 +9,8 @@ from payments.charges import operations as charges
 from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
-from payments.models import Appointment, GatewayDefault, Order
+from payments.models import Appointment, GatewayDefault, Order, WebhookEndpoint
+from payments.outbox import operations as outbox
 from tests.world import make_client, make_customer, make_memory_account
 
 
@@ -36,6 +37,8 @@ def order():
     raw = book.notification(charge.number)
     inbox.receive(kind="memory", headers=raw.headers, body=raw.body, remote_address="127.0.0.1", at=timezone.now())
     Appointment.objects.create(order_id=placed.order_id, appointment_time=timezone.now(), appointment_for="李雷")
+    WebhookEndpoint.objects.create(client=client, url="https://www.example.com/hook")
+    outbox.dispatch(at=timezone.now())
     return Order.objects.get(pk=placed.order_id)
 
 
