@@ -25,6 +25,7 @@ from payments.models import (
     InboundNotification,
     Order,
     OrderTransition,
+    OutboxEvent,
     Transfer,
 )
 from payments.orders.models import MoneyFlag
@@ -75,6 +76,11 @@ class TransferInline(ReadOnlyInline):
     )  # fmt: skip
 
 
+class EventInline(ReadOnlyInline):
+    model = OutboxEvent
+    fields = readonly_fields = (linked("uid", _("event id")), "kind", "version", "created_at", "dispatched_at")
+
+
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     list_display = (
@@ -88,7 +94,7 @@ class OrderAdmin(ReadOnlyAdmin):
     list_select_related = ("client",)
     search_fields = ("number",)
     search_help_text = _("Any number of the order: ours, the client's, the gateway's, phone, employee or user number")
-    inlines = (ChargeInline, TransitionInline, TransferInline)
+    inlines = (ChargeInline, TransitionInline, TransferInline, EventInline)
     readonly_fields = (
         yuan("total_fen", _("total")), yuan("shipping_fen", _("shipping")), yuan("points_fen", _("points")),
         yuan("cash_fen", _("cash")), "notifications",

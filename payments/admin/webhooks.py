@@ -177,6 +177,14 @@ class WebhookEndpointAdmin(AuditedAdmin):
         kept = ("client", "url") if obj and obj.is_from_orders else ("client",) if obj else ()
         return (*self.readonly_fields, *kept)
 
+    def save_model(self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool) -> None:  # noqa: FBT001
+        """What sending writes meanwhile is kept: it is read anew under the row's lock."""
+        if change:
+            now = WebhookEndpoint.objects.select_for_update(of=("self",), no_key=True).get(pk=obj.pk)
+            for name in self.readonly_fields:
+                setattr(obj, name, getattr(now, name))
+        super().save_model(request, obj, form, change)
+
     def has_unpark_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("payments.unpark_webhookendpoint")
 

@@ -101,7 +101,7 @@ def note(*, delivery: WebhookDelivery, result: Result, started_at: datetime.date
 
 def _try_again(row: WebhookDelivery, *, result: Result, at: datetime.datetime) -> None:
     seconds = schedule.retry_after_s(result.retry_after, at=at)
-    delay = schedule.delay(failures=row.attempts, retry_after_s=seconds)
+    delay = schedule.pause(failures=row.attempts, retry_after_s=seconds)
     if delay is None:
         row.status, row.due_at = DeliveryStatus.FAILED, None
         log.error("webhook_given_up", delivery=row.pk, attempts=row.attempts, complaint=result.complaint)
@@ -123,7 +123,7 @@ def _judge(endpoint: WebhookEndpoint, *, result: Result, started_at: datetime.da
             _park(endpoint, reason=reason, at=at)
             return
         seconds = schedule.retry_after_s(result.retry_after, at=at)
-        pause = schedule.delay(failures=endpoint.failures_in_a_row, retry_after_s=seconds)
+        pause = schedule.pause(failures=endpoint.failures_in_a_row, retry_after_s=seconds)
         endpoint.paused_until = at + pause if pause else None
     endpoint.save(update_fields=["failures_in_a_row", "paused_until", "last_success_at"])
 

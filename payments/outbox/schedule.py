@@ -10,7 +10,7 @@ JITTER_PERCENT = 10
 RETRY_AFTER_MAX_S = 3_600
 
 
-def delay(*, failures: int, retry_after_s: int = 0) -> datetime.timedelta | None:
+def pause(*, failures: int, retry_after_s: int = 0) -> datetime.timedelta | None:
     """
     Return how long to wait after so many failures; None where there is no retry left.
 

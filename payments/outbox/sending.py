@@ -51,10 +51,14 @@ def send_due(*, now: Clock = timezone.now, sender: Sender | None = None) -> int:
     with ThreadPoolExecutor(THREADS, "webhooks") as pool, sender or Sender(connections=THREADS) as post_office:
         while True:
             if time.monotonic() < ends_at:
-                for parcel, headers in _taken(under_way, at=now()):
-                    body = parcel.delivery.event.body.encode()
-                    sent = pool.submit(post_office.post, parcel.delivery.target, headers=headers, body=body)
-                    under_way[sent] = parcel
+                try:
+                    for parcel, headers in _taken(under_way, at=now()):
+                        body = parcel.delivery.event.body.encode()
+                        sent = pool.submit(post_office.post, parcel.delivery.target, headers=headers, body=body)
+                        under_way[sent] = parcel
+                except DATABASE_TROUBLE:
+                    log.exception("webhooks_not_taken")
+                    ends_at = 0  # what is under way is to be recorded all the same
             if not under_way:
                 return attempts
             done, _waiting = wait(under_way, timeout=1, return_when=FIRST_COMPLETED)

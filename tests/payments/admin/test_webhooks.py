@@ -131,6 +131,22 @@ def test_it_is_found_by_any_of_its_numbers(boss, endpoint, model, term):
     assert first.uid not in answer.content.decode()
 
 
+def test_what_sending_writes_while_staff_fill_in_the_form_is_kept(boss, endpoint, monkeypatch):
+    form = {"client": endpoint.client_id, "url": endpoint.url, "description": "theirs", "is_active": "on"}
+    full_clean = WebhookEndpoint.full_clean
+
+    def meanwhile(row, *args, **kwargs):
+        WebhookEndpoint.objects.filter(pk=row.pk).update(failures_in_a_row=7)
+        full_clean(row, *args, **kwargs)
+
+    monkeypatch.setattr(WebhookEndpoint, "full_clean", meanwhile)
+
+    boss.post(page(WebhookEndpoint, "change", endpoint.pk), form)
+
+    endpoint.refresh_from_db()
+    assert (endpoint.description, endpoint.failures_in_a_row, endpoint.parked_reason) == ("theirs", 7, "410 Gone")
+
+
 def test_the_parked_are_one_filter_away(boss, endpoint):
     answer = boss.get(reverse("admin:payments_webhookendpoint_changelist"), {"parked_at__isempty": "0"})
 

@@ -259,13 +259,13 @@ def test_a_lease_that_ran_out_is_taken_again(shop, receiver):
 def test_a_receiver_that_names_a_time_is_given_it_up_to_an_hour(header, seconds):
     now = datetime.datetime(2018, 6, 15, 4, 0, tzinfo=datetime.UTC)
 
-    delay = schedule.delay(failures=1, retry_after_s=schedule.retry_after_s(header, at=now))
+    delay = schedule.pause(failures=1, retry_after_s=schedule.retry_after_s(header, at=now))
 
     assert seconds * 0.9 <= delay.total_seconds() <= seconds * 1.1
 
 
 def test_the_retries_last_three_days_and_then_there_are_none():
-    delays = [schedule.delay(failures=n) for n in range(1, 12)]
+    delays = [schedule.pause(failures=n) for n in range(1, 12)]
 
     assert delays[10] is None
     assert 2.6 < sum(delay.total_seconds() for delay in delays[:10]) / 86_400 < 3.3
