@@ -18,6 +18,8 @@ from payments.clients.operations import Keys
 from payments.closing import operations as closing
 from payments.closing import queries
 from payments.models import Order
+from payments.outbox import events
+from payments.outbox.models import EventKind
 from payments.transactions import transaction
 
 POINTS_FEN = 100
@@ -142,5 +144,9 @@ def _ours() -> None:
 
 
 def _in_one_statement() -> None:
+    at = timezone.now()
+    columns = ", ".join(f"payments_order.{name}" for name in events.COLUMNS if name != "status")
+    told = f"(SELECT {columns}, 'closed' AS status FROM payments_order JOIN stale USING (id))"
+    statement = _ONE_STATEMENT.replace("{event}", events.telling(source=told))
     with transaction(), connection.cursor() as cursor:
-        cursor.execute(_ONE_STATEMENT.replace("{event}", "SELECT 1"), {"at": timezone.now()})
+        cursor.execute(statement, events.parameters(kind=EventKind.ORDER_CLOSED, at=at))

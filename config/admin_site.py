@@ -26,6 +26,11 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
         (_("Gateway accounts"), "account_balance", "payments_gatewayaccount"),
         (_("Default gateway accounts"), "alt_route", "payments_gatewaydefault"),
     ],
+    _("Webhooks"): [
+        (_("Webhook deliveries"), "outbox", "payments_webhookdelivery"),
+        (_("Webhook events"), "campaign", "payments_outboxevent"),
+        (_("Webhook endpoints"), "webhook", "payments_webhookendpoint"),
+    ],
     _("Access"): [
         (_("API clients"), "key", "payments_apiclient"),
         (_("Staff and service accounts"), "person", "auth_user"),

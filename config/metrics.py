@@ -27,9 +27,19 @@ from payments import invariants
 from payments.charges import states as charge_states
 from payments.closing import queries as closing
 from payments.inbox.models import GENUINE, Verdict
-from payments.models import Charge, InboundNotification, Order, Refund, RefundLeg
+from payments.models import (
+    Charge,
+    InboundNotification,
+    Order,
+    OutboxEvent,
+    Refund,
+    RefundLeg,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from payments.orders import states as order_states
 from payments.orders.models import MoneyFlag
+from payments.outbox import models as outbox
 from payments.refunds import states as refund_states
 
 COUNT_MAX = 10_000
@@ -58,6 +68,7 @@ class BookCollector(Collector):
         yield from _charges()
         yield from _refunds()
         yield from _notifications()
+        yield from _webhooks()
         yield from _tasks()
         yield from _invariants()
 
@@ -114,6 +125,17 @@ def _notifications() -> Iterator[GaugeMetricFamily]:
         "verdict", "onetill_notifications_refused_of_the_last_hour", "Notifications refused in the last hour.",
         refused.values_list("verdict", flat=True), [verdict for verdict in Verdict if verdict not in GENUINE],
     )  # fmt: skip
+
+
+def _webhooks() -> Iterator[GaugeMetricFamily]:
+    waiting = WebhookDelivery.objects.filter(status__in=outbox.WAITING).values_list("status", flat=True)
+    yield _by(
+        "status", "onetill_webhooks_waiting", "Webhook deliveries that are due or parked.", waiting, outbox.WAITING
+    )
+    events = OutboxEvent.objects.filter(dispatched_at__isnull=True).order_by("id").values_list("created_at", flat=True)
+    yield _age("onetill_webhooks_oldest_undispatched_seconds", "How late the fan-out is.", events.first())
+    parked = WebhookEndpoint.objects.filter(parked_at__isnull=False).values_list("pk", flat=True)
+    yield _one("onetill_webhook_endpoints_parked", "Receivers that staff must look at.", len(parked[:COUNT_MAX]))
 
 
 def _tasks() -> Iterator[GaugeMetricFamily]:

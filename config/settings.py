@@ -178,6 +178,7 @@ CELERY_BEAT_SCHEDULE = {
         ("close orders whose time has run out", "payments.close_stale_orders", 10.0),
         ("give back money that came late or twice", "payments.refund_late_money", 30.0),
         ("process notifications that were left", "payments.process_due_notifications", 30.0),
+        ("send webhooks that are due", "payments.send_due_webhooks", 5.0),
         ("fulfil orders whose fulfilment failed", "payments.fulfil_due_orders", 60.0),
         ("audit the books", "payments.audit", 3600.0),
         ("prune refused notifications", "payments.prune_refused_notifications", 3600.0),
@@ -227,6 +228,9 @@ WIRE_BODY_BYTES_MAX = 256 * 1024
 WIRE_DEPTH_MAX = 20
 SIGN_WINDOW_SECONDS = 300
 LOGIN_CODE_SECONDS = 600
+WEBHOOK_PRIVATE_NETWORKS: list[str] = env.list(  # in which receivers may be although they are private
+    "WEBHOOK_PRIVATE_NETWORKS", ["127.0.0.0/8", "::1/128"] if SANDBOX else []
+)
 WEB_THREADS = env.int("WEB_THREADS", 8)  # of one web process; at most half of them may be inside gateway calls
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = WIRE_BODY_BYTES_MAX

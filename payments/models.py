@@ -9,6 +9,7 @@ from payments.gateways.models import GatewayAccount, GatewayDefault
 from payments.inbox.models import InboundNotification
 from payments.ledger.models import Account, Transfer
 from payments.orders.models import Order, OrderTransition
+from payments.outbox.models import DeliveryAttempt, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from payments.refunds.models import Refund, RefundLeg
 
 __all__ = [
@@ -18,12 +19,16 @@ __all__ = [
     "AuditRow",
     "Charge",
     "Customer",
+    "DeliveryAttempt",
     "GatewayAccount",
     "GatewayDefault",
     "InboundNotification",
     "Order",
     "OrderTransition",
+    "OutboxEvent",
     "Refund",
     "RefundLeg",
     "Transfer",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

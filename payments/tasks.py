@@ -12,6 +12,8 @@ from payments.closing import late_money
 from payments.closing import operations as closing
 from payments.inbox import operations as inbox
 from payments.orders import operations as orders
+from payments.outbox import operations as outbox
+from payments.outbox import sending
 from payments.refunds import submission as refund_submission
 
 
@@ -43,6 +45,11 @@ def process_notification(*, notification_id: int, **_kwargs: Any) -> None:
 @shared_task(name="payments.process_due_notifications")
 def process_due_notifications(**_kwargs: Any) -> None:
     inbox.process_due()
+
+
+@shared_task(name=outbox.TASK)
+def send_due_webhooks(**_kwargs: Any) -> None:
+    sending.send_due()
 
 
 @shared_task(name="payments.fulfil_due_orders")

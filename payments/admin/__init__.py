@@ -12,6 +12,7 @@ from payments.admin import (
     orders,
     refunds,
     staff,
+    webhooks,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "orders",
     "refunds",
     "staff",
+    "webhooks",
 ]

@@ -25,6 +25,7 @@ from payments.models import (
     InboundNotification,
     Order,
     OrderTransition,
+    OutboxEvent,
     Refund,
     RefundLeg,
     Transfer,
@@ -85,6 +86,11 @@ class TransferInline(ReadOnlyInline):
     )  # fmt: skip
 
 
+class EventInline(ReadOnlyInline):
+    model = OutboxEvent
+    fields = readonly_fields = (linked("uid", _("event id")), "kind", "version", "created_at", "dispatched_at")
+
+
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     list_display = (
@@ -98,7 +104,7 @@ class OrderAdmin(ReadOnlyAdmin):
     list_select_related = ("client",)
     search_fields = ("number",)
     search_help_text = _("Any number of the order: ours, the client's, the gateway's, phone, employee or user number")
-    inlines = (ChargeInline, RefundInline, TransitionInline, TransferInline)
+    inlines = (ChargeInline, RefundInline, TransitionInline, TransferInline, EventInline)
     readonly_fields = (
         yuan("total_fen", _("total")), yuan("shipping_fen", _("shipping")), yuan("points_fen", _("points")),
         yuan("cash_fen", _("cash")), yuan("refunded_goods_fen", _("goods refunded")),

@@ -23,6 +23,8 @@ from payments.orders.models import MoneyFlag, Order
 from payments.orders.states import AWAITING_CASH
 from payments.orders.states import Event as OrderEvent
 from payments.orders.states import Status as OrderStatus
+from payments.outbox import operations as outbox
+from payments.outbox.models import EventKind
 from payments.transactions import transaction, transaction_required
 
 log = structlog.get_logger(__name__)
@@ -146,6 +148,8 @@ def _settle_paid(*, order: Order, charge: Charge, state: PaymentState, at: datet
     else:
         orders.flag(order=order, money_flag=_surplus_flag(order), actor=actor, reason=charge.number)
         transactions.wake(LATE_MONEY_TASK)
+        is_late = order.status == OrderStatus.CLOSED
+        outbox.record(order=order, kind=EventKind.ORDER_PAID_LATE if is_late else EventKind.ORDER_OVERPAID, at=at)
 
 
 def _cash_posting(*, order: Order, charge: Charge, pays: bool) -> Posting:

@@ -1,5 +1,8 @@
+import base64
+import datetime
 import hashlib
 import ipaddress
+import os
 import uuid
 
 from django.conf import settings
@@ -10,6 +13,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from payments import secrets
+
+WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105  the standard's
+WEBHOOK_SECRET_BYTES = 32
 
 
 class SignType(models.TextChoices):
@@ -49,6 +55,11 @@ def token_digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def new_webhook_secret() -> str:
+    """Return a secret as Standard Webhooks writes them."""
+    return WEBHOOK_SECRET_PREFIX + base64.b64encode(os.urandom(WEBHOOK_SECRET_BYTES)).decode()
+
+
 class ApiClient(models.Model):
     """A calling system. Its Django user is its service account, so that permissions are Django's own."""
 
@@ -57,6 +68,9 @@ class ApiClient(models.Model):
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("service account"))
     token_sha256 = models.CharField(_("token digest"), max_length=64, unique=True, editable=False)
     sealed_secret = models.TextField(_("signing secret, sealed"), editable=False)
+    sealed_webhook_secret = models.TextField(_("webhook secret, sealed"), editable=False, default="", db_default="")
+    sealed_webhook_secret_before = models.TextField(editable=False, default="", db_default="")
+    webhook_secret_before_until = models.DateTimeField(null=True, editable=False)  # signed with as well until then
     sign_type = models.CharField(_("signing method"), max_length=16, choices=SignType, default=SignType.MD5)
     families = ArrayField(models.CharField(max_length=32), verbose_name=_("families it serves"), default=list)
     allowed_networks = ArrayField(
@@ -133,15 +147,27 @@ class ApiClient(models.Model):
     def actor(self) -> str:
         return f"client:{self.name}"
 
-    @property
-    def _secret_context(self) -> bytes:
-        return secrets.context(model="apiclient", field="secret", uid=self.uid)
+    def _context(self, field: str) -> bytes:
+        return secrets.context(model="apiclient", field=field, uid=self.uid)
 
     def secret(self) -> str:
-        return secrets.unseal(sealed=self.sealed_secret, context=self._secret_context)
+        return secrets.unseal(sealed=self.sealed_secret, context=self._context("secret"))
 
     def set_secret(self, secret: str) -> None:
-        self.sealed_secret = secrets.seal(text=secret, context=self._secret_context)
+        self.sealed_secret = secrets.seal(text=secret, context=self._context("secret"))
+
+    def webhook_secrets(self, *, at: datetime.datetime) -> list[str]:
+        """Return what webhooks are signed under: the secret and, for a day after a rotation, the one before."""
+        sealed = [self.sealed_webhook_secret]
+        if self.webhook_secret_before_until is not None and at < self.webhook_secret_before_until:
+            sealed.append(self.sealed_webhook_secret_before)
+        return [secrets.unseal(sealed=text, context=self._context("webhook_secret")) for text in sealed if text]
+
+    def set_webhook_secret(self, secret: str, *, before_until: datetime.datetime) -> None:
+        """Sign webhooks under `secret` from now on, and under the present one too until `before_until`."""
+        self.sealed_webhook_secret_before = self.sealed_webhook_secret
+        self.webhook_secret_before_until = before_until if self.sealed_webhook_secret else None
+        self.sealed_webhook_secret = secrets.seal(text=secret, context=self._context("webhook_secret"))
 
     def set_token(self, token: str) -> None:
         self.token_sha256 = token_digest(token)

@@ -36,6 +36,8 @@ from payments.orders import families
 from payments.orders import operations as orders
 from payments.orders.models import MoneyFlag, Order
 from payments.orders.states import Status
+from payments.outbox import operations as outbox
+from payments.outbox.models import EventKind
 from payments.transactions import DATABASE_TROUBLE, outside_transaction, transaction, transaction_required
 
 log = structlog.get_logger(__name__)
@@ -151,6 +153,7 @@ def _close_locked(*, order_ids: list[int], actor: str, at: datetime.datetime, re
         families_of[family].append(order_id)
     orders.close_all(order_ids=order_ids, actor=actor, at=at, reason=reason)
     ledger.post(*_release_points(order_ids=order_ids))
+    outbox.record_all(order_ids=order_ids, kind=EventKind.ORDER_CLOSED, at=at)
     for family, ids in families_of.items():
         families.family(family).release(order_ids=ids)
 

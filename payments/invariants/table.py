@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.charges import states as charge_states
 from payments.charges.models import CASH
+from payments.invariants.outbox import OUTBOX
 from payments.invariants.refunds import REFUNDS
 from payments.invariants.shape import Invariant
 from payments.ledger import accounts
@@ -23,6 +24,8 @@ from payments.refunds import states as refund_states
 TRIGGERS = (
     "transfer_append_only", "transfer_not_truncated", "ordertransition_append_only", "ordertransition_not_truncated",
     "auditrow_append_only", "auditrow_not_truncated", "order_guard", "charge_guard", "refund_guard", "refund_leg_guard",
+    "outboxevent_guard", "outboxevent_not_deleted", "outboxevent_not_truncated", "deliveryattempt_append_only",
+    "deliveryattempt_not_truncated",
 )  # fmt: skip
 
 
@@ -328,4 +331,5 @@ TABLE = (
         """,
     ),
     *REFUNDS,
+    *OUTBOX,
 )

@@ -15,6 +15,8 @@ from payments.ledger.operations import Posting
 from payments.orders import families, states
 from payments.orders.models import MoneyFlag, Order, OrderKind, OrderTransition
 from payments.orders.states import AWAITING_CASH, Event, Status
+from payments.outbox import operations as outbox
+from payments.outbox.models import EventKind
 from payments.transactions import savepoint, transaction, transaction_required
 
 log = structlog.get_logger(__name__)
@@ -122,6 +124,7 @@ def finish(*, order: Order, reference: str, actor: str, at: datetime.datetime) -
             shipping_fen=order.shipping_fen,
         )
     )
+    outbox.record(order=order, kind=EventKind.ORDER_PAID, at=at)
     fulfil(order=order, at=at)
 
 

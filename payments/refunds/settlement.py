@@ -16,6 +16,8 @@ from payments.charges.states import Status as ChargeStatus
 from payments.gateways.base import Outcome, RefundState
 from payments.orders import operations as orders
 from payments.orders.models import MoneyFlag, Order
+from payments.outbox import operations as outbox
+from payments.outbox.models import EventKind
 from payments.refunds import bookings
 from payments.refunds.models import Kind, Refund, RefundLeg
 from payments.refunds.states import LEG_OPEN, Event, LegEvent, LegStatus, next_leg_status, next_status
@@ -99,6 +101,7 @@ def give_up(*, order: Order, refund: Refund, at: datetime.datetime) -> None:
     refund.settled_at = at
     refund.save(update_fields=["settled_at"])
     reserve(order=order)
+    _tell(order=order, refund=refund, kind=EventKind.REFUND_FAILED, at=at)
 
 
 def settle(*, leg_id: int, state: RefundState, at: datetime.datetime) -> None:
@@ -166,8 +169,10 @@ def _succeed(*, order: Order, refund: Refund, actor: str, at: datetime.datetime)
     log.info("refund_succeeded", order=order.number, refund=refund.number, amount_fen=refund.amount_fen)
     if refund.legs.filter(charge__status=ChargeStatus.SUCCEEDED).exists():
         orders.refunded(order=order, refund=refund, actor=actor, at=at)
+        _tell(order=order, refund=refund, kind=EventKind.ORDER_REFUNDED, at=at)
     else:  # money that paid no order
         _clear_flag(order=order, refund=refund, actor=actor)
+        _tell(order=order, refund=refund, kind=EventKind.SURPLUS_REFUNDED, at=at)
 
 
 def _settle_failed(*, order: Order, refund: Refund, leg: RefundLeg, state: RefundState, at: datetime.datetime) -> None:
@@ -182,6 +187,13 @@ def _settle_failed(*, order: Order, refund: Refund, leg: RefundLeg, state: Refun
     )  # fmt: skip
     log.error("refund_failed", order=order.number, leg=leg.number, answer=leg.last_answer)
     _flag(order=order, leg=leg)
+
+
+def _tell(*, order: Order, refund: Refund, kind: EventKind, at: datetime.datetime) -> None:
+    outbox.record(
+        order=order, kind=kind, at=at, refund_no=refund.refund_no, refund_number=refund.number,
+        amount_fen=refund.amount_fen,
+    )  # fmt: skip
 
 
 def _ask_again(*, order: Order, leg: RefundLeg, event: LegEvent, state: RefundState, at: datetime.datetime) -> None:

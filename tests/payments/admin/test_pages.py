@@ -13,7 +13,10 @@ from payments.models import ApiClient, AuditRow, Charge, InboundNotification, Or
 pytestmark = pytest.mark.django_db
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
-SETTINGS = {"auth.User", "auth.Group", "payments.ApiClient", "payments.GatewayAccount", "payments.GatewayDefault"}
+SETTINGS = {
+    "auth.User", "auth.Group", "payments.ApiClient", "payments.GatewayAccount", "payments.GatewayDefault",
+    "payments.WebhookEndpoint",
+}  # fmt: skip
 READ_ONLY = [model for model in MODELS if model._meta.label not in SETTINGS]
 
 
