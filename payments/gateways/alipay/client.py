@@ -38,21 +38,28 @@ class AlipayClient:
 
         :raises GatewayUnavailable: no complete file, or an address elsewhere, where we do not follow
         """
-        answer = self._bills.call("GET", self._followed(url), headers={"User-Agent": HEADERS["User-Agent"]})
+        there = address(url, base_url=self._base_url)
+        answer = self._bills.call("GET", there, headers={"User-Agent": HEADERS["User-Agent"]})
         if answer.status != 200:
             raise GatewayUnavailable(f"HTTP {answer.status}")
         return answer.body
 
-    def _followed(self, url: str) -> str:
-        base = urlsplit(self._base_url)
-        try:
-            parts = urlsplit(url)
-            host = parts.hostname or ""
-        except ValueError as error:
-            raise GatewayUnavailable(f"not an address: {url[:64]!r}") from error
-        if (parts.scheme, parts.netloc) == (base.scheme, base.netloc):
-            return url
-        siblings = any((base.hostname or "").endswith(domain) and host.endswith(domain) for domain in DOMAINS)
-        if siblings and parts.netloc == host and parts.scheme in ("http", "https"):
-            return parts._replace(scheme="https").geturl()
-        raise GatewayUnavailable(f"an address elsewhere: {url[:64]!r}")
+
+def address(url: str, *, base_url: str) -> str:
+    """
+    Where a file is fetched that the gateway at `base_url` says to be at `url`.
+
+    :raises GatewayUnavailable: elsewhere
+    """
+    base = urlsplit(base_url)
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError as error:
+        raise GatewayUnavailable(f"not an address: {url[:64]!r}") from error
+    if (parts.scheme, parts.netloc) == (base.scheme, base.netloc):
+        return url
+    siblings = any((base.hostname or "").endswith(domain) and host.endswith(domain) for domain in DOMAINS)
+    if siblings and parts.netloc == host and parts.scheme in ("http", "https"):
+        return parts._replace(scheme="https").geturl()
+    raise GatewayUnavailable(f"an address elsewhere: {url[:64]!r}")

@@ -5,7 +5,8 @@ import datetime
 import pytest
 
 from payments.gateways.base import BillNotReady, BillUnusable, GatewayUnavailable
-from tests.payments.gateways.conformance import payment_request, today
+from tests.payments.gateways.bill_conformance import today
+from tests.payments.gateways.conformance import payment_request
 from tests.payments.gateways.simulated import receiver
 from tests.payments.gateways.test_alipay_simulator import AlipayStage
 from tests.payments.gateways.test_wechat_simulator import STAGES as WECHAT

@@ -19,7 +19,8 @@ from payments.gateways.base import (
     RawNotification,
 )
 from payments.gateways.memory import Fault, MemoryGateway
-from tests.payments.gateways.conformance import GatewayConformance, Stage, payment_request, refund_request, today
+from tests.payments.gateways.bill_conformance import BillConformance, today
+from tests.payments.gateways.conformance import GatewayConformance, Stage, payment_request, refund_request
 
 SPOILT = {"amount": {"amount_fen": 1}, "status": {"kind": BillEntryKind.REFUND}, "fee": {"fee_fen": 5}}
 
@@ -66,7 +67,7 @@ class MemoryStage(Stage):
         return self._book.notification(number, merchant_id="another shop")
 
 
-class TestMemory(GatewayConformance):
+class TestMemory(GatewayConformance, BillConformance):
     @pytest.fixture
     def stage(self):
         return MemoryStage()
