@@ -17,6 +17,7 @@ MADE_BY = datetime.time(10)  # of the next day: Alipay says 9 o'clock, WeChat Pa
 MOST_BYTES = 64 * 1024 * 1024  # as it comes, and unpacked
 LIMITS = Limits(total_seconds=60, body_bytes=MOST_BYTES, connections=4)
 
+_ADDRESS = re.compile(r"https?://[!-~]{1,2000}")
 _TIME = "%Y-%m-%d %H:%M:%S"
 _YUAN = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,8}))?")
 
@@ -32,6 +33,11 @@ def none_exists(day: datetime.date, *, at: datetime.datetime) -> Bill:
     if at < made_by:
         raise BillNotReady(f"no bill of {day} before {made_by:%d %H:%M}")
     return Bill(day=day, entries=(), sha256=digest(b""))
+
+
+def is_address(text: str) -> bool:
+    """Whether this can be asked for as it stands. Where it leads is for the caller to look at."""
+    return _ADDRESS.fullmatch(text) is not None
 
 
 def digest(file: bytes) -> str:

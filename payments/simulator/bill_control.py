@@ -58,6 +58,9 @@ def _merchant(body: Body) -> Merchant:
 
 def _day(text: object) -> datetime.date:
     try:
-        return datetime.date.fromisoformat(str(text))
+        day = datetime.date.fromisoformat(str(text))
     except ValueError as error:
         raise ControlError(400, "day is a date, YYYY-MM-DD") from error
+    if not bills.FIRST_DAY <= day <= bills.LAST_DAY:
+        raise ControlError(400, f"day lies between {bills.FIRST_DAY} and {bills.LAST_DAY}")
+    return day

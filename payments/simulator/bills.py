@@ -11,9 +11,11 @@ import datetime
 import random
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Self
 
 from django.db import transaction
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from payments.simulator.faults import Strike
@@ -22,6 +24,7 @@ from payments.simulator.models import BillDifference, BillFile, Merchant, Refund
 Kind = BillDifference.Kind
 FEE_PER_MILLE = 6
 FILE_KEPT = datetime.timedelta(hours=1)
+FIRST_DAY, LAST_DAY = datetime.date(2000, 1, 1), datetime.date(2099, 12, 31)
 # Faults of a bill that are one difference in it.
 FAULTS = {f"bill_{kind}": kind for kind in Kind.values}
 
@@ -68,7 +71,7 @@ class Row:
             refund_no=refund.refund_no,
             amount_fen=refund.amount_fen,
             fee_fen=-fee_fen(refund.amount_fen),
-            at=moved_at(refund),
+            at=refund.settles_at or refund.made_at,
             **_of_trade(refund.trade),
         )
 
@@ -84,12 +87,10 @@ def fee_fen(amount_fen: int) -> int:
     return (amount_fen * FEE_PER_MILLE + 500) // 1000
 
 
-def moved_at(refund: Refund) -> datetime.datetime:
-    return refund.settles_at or refund.made_at
-
-
 def shown(*, merchant: Merchant, day: datetime.date, strike: Strike) -> list[Row]:
     """The rows of the bill, in the order of what happened, with what was ordered to differ and what strikes now."""
+    if not FIRST_DAY <= day <= LAST_DAY:
+        return []
     rows = booked(merchant=merchant, day=day)
     rows = _apply(rows, BillDifference.objects.filter(merchant=merchant, day=day).order_by("id"), day=day)
     if kind := FAULTS.get(strike.kind):
@@ -105,9 +106,9 @@ def booked(*, merchant: Merchant, day: datetime.date) -> list[Row]:
     begins = timezone.make_aware(datetime.datetime.combine(day, datetime.time()))
     ends = begins + datetime.timedelta(days=1)
     paid = Trade.objects.filter(merchant=merchant, paid_at__gte=begins, paid_at__lt=ends)
-    refunds = Refund.objects.filter(trade__merchant=merchant, moved=True).select_related("trade")
-    moved = [refund for refund in refunds if begins <= moved_at(refund) < ends]
-    return [*map(Row.of_payment, paid.order_by("id")), *map(Row.of_refund, moved)]
+    moved = Refund.objects.filter(trade__merchant=merchant, moved=True).alias(at=Coalesce("settles_at", "made_at"))
+    moved = moved.filter(at__gte=begins, at__lt=ends).select_related("trade")
+    return [*map(Row.of_payment, paid.order_by("id")), *map(Row.of_refund, moved.order_by("id"))]
 
 
 @transaction.atomic
@@ -116,11 +117,13 @@ def order(*, merchant: Merchant, day: datetime.date, counts: Mapping[str, int], 
     Let the bill of that day differ, for good: so many rows of each kind, each another one, the same for one `seed`
     as long as the book is the same. Rows that differ already are left alone.
 
+    :param day: FIRST_DAY to LAST_DAY
+
     :raises NotSoMany: there are not enough rows; nothing was ordered
     """
     known = {(each.number, each.refund_number) for each in BillDifference.objects.filter(merchant=merchant, day=day)}
     rows = [row for row in booked(merchant=merchant, day=day) if row.key not in known]
-    made = _chosen(rows, counts, seed=seed, day=day)
+    made = _chosen(rows, counts, seed=seed, day=day, taken={number for number, _ in known})
     for difference in made:
         difference.merchant = merchant
         difference.save()
@@ -151,7 +154,14 @@ def _of_trade(trade: Trade) -> dict[str, Any]:
     }
 
 
-def _chosen(rows: Sequence[Row], counts: Mapping[str, int], *, seed: int, day: datetime.date) -> list[BillDifference]:
+def _chosen(
+    rows: Sequence[Row],
+    counts: Mapping[str, int],
+    *,
+    seed: int,
+    day: datetime.date,
+    taken: AbstractSet[str] = frozenset(),
+) -> list[BillDifference]:
     """So many rows of each kind, drawn by `seed`; first those for which not every row will do."""
     dice = random.Random(seed)  # noqa: S311  (to be drawn again the same, not to be hard to guess)
     left = sorted(rows, key=lambda row: row.key)
@@ -164,7 +174,9 @@ def _chosen(rows: Sequence[Row], counts: Mapping[str, int], *, seed: int, day: d
         for row in dice.sample(fitting, wanted):
             left.remove(row)
             made.append(_difference(kind, row, dice, day=day))
-    return made + [_extra(dice, day=day) for _ in range(counts.get(Kind.EXTRA, 0))]
+    numbers = dice.sample(range(10**8), counts.get(Kind.EXTRA, 0) + len(taken))
+    extras = [number for each in numbers if (number := f"extra_{day:%Y%m%d}_{each:08d}") not in taken]
+    return made + [_extra(number, dice, day=day) for number in extras[: counts.get(Kind.EXTRA, 0)]]
 
 
 def _difference(kind: Kind, row: Row, dice: random.Random, *, day: datetime.date) -> BillDifference:
@@ -173,21 +185,21 @@ def _difference(kind: Kind, row: Row, dice: random.Random, *, day: datetime.date
         Kind.MISSING: {},
         Kind.STATUS: {"taken_back": True, "fee_fen": -row.fee_fen},
         Kind.AMOUNT: {"amount_fen": row.amount_fen + more_fen},
-        Kind.FEE: {"fee_fen": row.fee_fen + more_fen},
+        Kind.FEE: {"fee_fen": row.fee_fen + (-more_fen if row.goes_back else more_fen)},
     }[kind]
     was = {name: getattr(row, name) for name in facts}
     return BillDifference(day=day, kind=kind, number=row.number, refund_number=row.refund_number, was=was, shows=facts)
 
 
-def _extra(dice: random.Random, *, day: datetime.date) -> BillDifference:
+def _extra(number: str, dice: random.Random, *, day: datetime.date) -> BillDifference:
     amount_fen = dice.randint(100, 100_000)
     facts = {
-        "number": f"extra_{day:%Y%m%d}_{dice.randrange(10**8):08d}",
+        "number": number,
         "trade_no": f"{day:%Y%m%d}99{dice.randrange(10**16):016d}",
         "amount_fen": amount_fen,
         "fee_fen": fee_fen(amount_fen),
     }
-    return BillDifference(day=day, kind=Kind.EXTRA, number=str(facts["number"]), was={}, shows=facts)
+    return BillDifference(day=day, kind=Kind.EXTRA, number=number, was={}, shows=facts)
 
 
 def _apply(rows: Sequence[Row], differences: Iterable[BillDifference], *, day: datetime.date) -> list[Row]:

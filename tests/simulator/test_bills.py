@@ -120,6 +120,8 @@ def test_a_fee_is_six_per_mille_rounded_half_up(
         ({}, "No Bill Exist", "20002"),
         ({"bill_date": "2026-01-01"}, "invalid bill_date", "20001"),
         ({"bill_date": "20261399"}, "invalid bill_date", "20001"),
+        ({"bill_date": "99991231"}, "No Bill Exist", "20002"),
+        ({"bill_date": "00010101"}, "No Bill Exist", "20002"),
         ({"bill_type": "REFUND"}, "invalid bill_type", "20001"),
         ({"tar_type": "GZIP"}, "invalid bill_type", "20001"),
     ],
@@ -336,6 +338,7 @@ def test_a_merchant_number_names_the_merchant_too(simulator: Simulator, wechat_v
         ({"app_id": 1}, 400),
         ({"app_id": "nobody"}, 404),
         ({"app_id": "{app_id}", "day": "tomorrow"}, 400),
+        ({"app_id": "{app_id}", "day": "9999-12-31"}, 400),
         ({"app_id": "{app_id}", "missing": -1}, 400),
         ({"app_id": "{app_id}", "missing": "1"}, 400),
         ({"app_id": "{app_id}", "extra": 10_001}, 400),
@@ -355,6 +358,19 @@ def test_an_order_that_cannot_be_carried_out_is_told_why(
     assert answer.status_code == status
     assert answer.json()["error"]
     assert simulator.call("GET", "bills/")["differences"] == []
+
+
+def test_differences_add_up_under_one_seed_too(
+    simulator: Simulator, wechat_v2: WechatV2Client, ten_payments: list[str]
+) -> None:
+    asked = {"missing": 2, "extra": 3, "seed": 7}
+
+    done = [each for _ in range(2) for each in simulator.spoil_bill(wechat_v2.merchant.app_id, **asked)]
+
+    assert len({each["number"] for each in done}) == 10
+    text = v2_bill(wechat_v2, today()).text
+    assert {each["kind"] for each in done if each["number"] in text} == {"extra"}
+    assert "\r\n`12," in text
 
 
 def test_a_cleared_book_has_no_differences_left(simulator: Simulator, wechat_v2: WechatV2Client) -> None:

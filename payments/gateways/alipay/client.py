@@ -51,6 +51,8 @@ def address(url: str, *, base_url: str) -> str:
 
     :raises GatewayUnavailable: elsewhere
     """
+    if not bills.is_address(url):
+        raise GatewayUnavailable(f"not an address: {url[:64]!r}")
     base = urlsplit(base_url)
     try:
         parts = urlsplit(url)
@@ -60,6 +62,6 @@ def address(url: str, *, base_url: str) -> str:
     if (parts.scheme, parts.netloc) == (base.scheme, base.netloc):
         return url
     siblings = any((base.hostname or "").endswith(domain) and host.endswith(domain) for domain in DOMAINS)
-    if siblings and parts.netloc == host and parts.scheme in ("http", "https"):
+    if siblings and parts.netloc == host:
         return parts._replace(scheme="https").geturl()
     raise GatewayUnavailable(f"an address elsewhere: {url[:64]!r}")

@@ -32,7 +32,7 @@ class WechatV3Client:
 
         :raises GatewayUnavailable: it leads elsewhere, where we do not follow
         """
-        if not url.startswith(f"{self._base_url}/"):
+        if not url.startswith(f"{self._base_url}/") or not bills.is_address(url):
             raise GatewayUnavailable(f"an address elsewhere: {url[:64]!r}")
         return url.removeprefix(self._base_url)
 

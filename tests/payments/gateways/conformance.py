@@ -61,9 +61,6 @@ class Stage(abc.ABC):
     def fee_fen(self, amount_fen: int) -> int:
         return (amount_fen * self.fee_per_mille + 500) // 1000
 
-    def fee_back(self, amount_fen: int) -> int:
-        return -self.fee_fen(amount_fen)
-
     def changed(self, body: bytes, *, number: str) -> bytes:
         """A notice that tells of another number, and is still one in form."""
         return body.replace(number.encode(), b"another")

@@ -54,7 +54,8 @@ class MemoryStage(Stage):
             for _ in range(counts[kind]):
                 entries.append(tell(kind, entries.pop(0), shows))
         for extra in range(counts["extra"]):
-            entries.append(tell("extra", dataclasses.replace(entries[0], number=f"extra_{extra}"), {"amount_fen": 77}))
+            row = dataclasses.replace(entries[0], number=f"extra_{extra}")
+            entries.append(tell("extra", row, {"amount_fen": 77, "fee_fen": 0}))
         for _ in range(counts["missing"]):
             tell("missing", entries.pop(0), {})
         self._book.bill_changes.append(lambda _: entries)
