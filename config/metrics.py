@@ -26,9 +26,10 @@ from config.logging import LAST_RUN_KEY
 from payments import invariants
 from payments.charges import states as charge_states
 from payments.inbox.models import GENUINE, Verdict
-from payments.models import Charge, InboundNotification, Order
+from payments.models import Charge, Difference, GatewayBill, InboundNotification, Order
 from payments.orders import states as order_states
 from payments.orders.models import MoneyFlag
+from payments.reconciliation.states import BillStatus, DifferenceKind, DifferenceStatus
 
 COUNT_MAX = 10_000
 RECENT = datetime.timedelta(hours=1)
@@ -55,6 +56,7 @@ class BookCollector(Collector):
         yield from _orders()
         yield from _charges()
         yield from _notifications()
+        yield from _reconciliation()
         yield from _tasks()
         yield from _invariants()
 
@@ -96,6 +98,16 @@ def _notifications() -> Iterator[GaugeMetricFamily]:
         "verdict", "onetill_notifications_refused_of_the_last_hour", "Notifications refused in the last hour.",
         refused.values_list("verdict", flat=True), [verdict for verdict in Verdict if verdict not in GENUINE],
     )  # fmt: skip
+
+
+def _reconciliation() -> Iterator[GaugeMetricFamily]:
+    found = Difference.objects.filter(status=DifferenceStatus.OPEN).values_list("kind", flat=True)
+    yield _by(
+        "kind", "onetill_reconciliation_differences", "Open differences between bills and our book.", found,
+        DifferenceKind,
+    )  # fmt: skip
+    missing = GatewayBill.objects.exclude(status=BillStatus.MATCHED).values_list("pk", flat=True)
+    yield _one("onetill_bills_missing", "Bills not had, or not compared yet.", len(missing[:COUNT_MAX]))
 
 
 def _tasks() -> Iterator[GaugeMetricFamily]:

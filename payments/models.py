@@ -9,15 +9,19 @@ from payments.gateways.models import GatewayAccount, GatewayDefault
 from payments.inbox.models import InboundNotification
 from payments.ledger.models import Account, Transfer
 from payments.orders.models import Order, OrderTransition
+from payments.reconciliation.models import BillLine, Difference, GatewayBill
 
 __all__ = [
     "Account",
     "ApiClient",
     "Appointment",
     "AuditRow",
+    "BillLine",
     "Charge",
     "Customer",
+    "Difference",
     "GatewayAccount",
+    "GatewayBill",
     "GatewayDefault",
     "InboundNotification",
     "Order",

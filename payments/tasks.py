@@ -10,6 +10,7 @@ from payments.charges import operations as charges
 from payments.charges import sweep
 from payments.inbox import operations as inbox
 from payments.orders import operations as orders
+from payments.reconciliation import operations as reconciliation
 
 
 @shared_task(name=sweep.TASK)
@@ -35,3 +36,8 @@ def prune_refused_notifications(**_kwargs: Any) -> None:
 @shared_task(name="payments.audit")
 def audit(**_kwargs: Any) -> None:
     invariants.check()
+
+
+@shared_task(name=reconciliation.TASK)
+def reconcile_bills(**_kwargs: Any) -> None:
+    reconciliation.reconcile_due(at=timezone.now())

@@ -1,5 +1,29 @@
 """The back-office: one module per noun. Money is looked at here, never touched."""
 
-from payments.admin import appointments, audit, charges, clients, customers, gateways, inbox, ledger, orders, staff
+from payments.admin import (
+    appointments,
+    audit,
+    charges,
+    clients,
+    customers,
+    gateways,
+    inbox,
+    ledger,
+    orders,
+    reconciliation,
+    staff,
+)
 
-__all__ = ["appointments", "audit", "charges", "clients", "customers", "gateways", "inbox", "ledger", "orders", "staff"]
+__all__ = [
+    "appointments",
+    "audit",
+    "charges",
+    "clients",
+    "customers",
+    "gateways",
+    "inbox",
+    "ledger",
+    "orders",
+    "reconciliation",
+    "staff",
+]

@@ -79,8 +79,8 @@ class PlainAdmin(ModelAdmin):  # type: ignore[misc]
     show_facets = admin.ShowFacets.NEVER
     paginator = InfinitePaginator
     sortable_by: ClassVar[tuple[str, ...]] = ()
-    ordering = ("-id",)
-    actions = None
+    ordering: tuple[str, ...] = ("-id",)
+    actions: tuple[str, ...] | None = None
     compressed_fields = True
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

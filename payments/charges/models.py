@@ -83,6 +83,11 @@ class Charge(models.Model):
             models.Index(
                 name="charge_query_due", fields=["next_query_at", "id"], condition=Q(next_query_at__isnull=False)
             ),
+            models.Index(
+                name="charge_paid_at_gateway",
+                fields=["gateway_account", "paid_at"],
+                condition=Q(gateway_account__isnull=False, paid_at__isnull=False),
+            ),
             models.Index(name="charge_surplus", fields=["id"], condition=Q(status=Status.SURPLUS)),
         ]
 
