@@ -28,10 +28,10 @@ _STANDING = ("remedy", "status", "found_at", "pooled_until", "settled_at", "sett
 
 @transaction_required
 def record(*, bill: GatewayBill, found: Iterable[Found], at: datetime.datetime) -> int:
-    """Write what was found of a bill that is locked by the caller. Returns how many differences are new."""
+    """Write what was found of a bill that is locked by the caller. Returns how many differences are new, or back."""
     rows = Difference.objects.filter(account=bill.account_id, day=bill.day).order_by("pk")
     before = {_key(row): row for row in rows.select_for_update(of=("self",))}
-    new, again = [], []
+    new, back, changed = [], [], []
     unmatched: list[int] = []
     for item in found:
         if item.kind is DifferenceKind.OURS_MISSING and item.line_id is not None:
@@ -40,18 +40,36 @@ def record(*, bill: GatewayBill, found: Iterable[Found], at: datetime.datetime) 
         if row is None:
             row = Difference(account_id=bill.account_id, day=bill.day, **{name: getattr(item, name) for name in _KEY})
             new.append(_stand(row, item=item, at=at))
-        else:
-            again.append(_tell(row, item=item, at=at))
-    Difference.objects.bulk_create(new, batch_size=BATCH)
-    Difference.objects.bulk_update(
-        again, [*(name.removesuffix("_id") for name in _FACTS), *_STANDING], batch_size=BATCH
-    )
+        elif _is_back(row, item=item):
+            back.append(_stand(row, item=item, at=at))
+        elif _facts(row) != _facts(item):
+            changed.append(_tell(row, item=item))
+    _write(new=new, changed=[*back, *changed])
     gone = [row.pk for row in before.values() if row.status != DifferenceStatus.SETTLED]
     _settle_itself(gone, reason="gone when the bill was compared again", at=at)
     bill.lines.filter(is_matched=False).update(is_matched=True)
     for line_ids in _batches(unmatched):
         bill.lines.filter(pk__in=line_ids).update(is_matched=False)
-    return len(new)
+    return len(new) + len(back)
+
+
+def _write(*, new: list[Difference], changed: list[Difference]) -> None:
+    Difference.objects.bulk_create(new, batch_size=BATCH)
+    # An upsert by id: of bulk_update's statement PostgreSQL would read a thousand cases for each of a thousand rows.
+    written = [*(name.removesuffix("_id") for name in _FACTS), *_STANDING]
+    Difference.objects.bulk_create(
+        changed, batch_size=BATCH, update_conflicts=True, unique_fields=["id"], update_fields=written
+    )
+
+
+def _facts(row: Difference | Found) -> tuple[str | int | None, ...]:
+    return tuple(getattr(row, name) for name in _FACTS)
+
+
+def _is_back(row: Difference, *, item: Found) -> bool:
+    """Whether a difference that was settled stands again: what a person settled does if the amounts are others."""
+    is_other = (row.ours_fen, row.theirs_fen) != (item.ours_fen, item.theirs_fen)
+    return row.status == DifferenceStatus.SETTLED and (is_other or row.settled_by == SYSTEM)
 
 
 def _key(row: Difference | Found) -> tuple[str | int, ...]:
@@ -70,13 +88,12 @@ def _stand(row: Difference, *, item: Found, at: datetime.datetime) -> Difference
     return row
 
 
-def _tell(row: Difference, *, item: Found, at: datetime.datetime) -> Difference:
-    """Bring a difference that is there up to date, and back where it was settled over other facts."""
-    is_other = (row.ours_fen, row.theirs_fen) != (item.ours_fen, item.theirs_fen)
-    if row.status == DifferenceStatus.SETTLED and (is_other or row.settled_by == SYSTEM):
-        return _stand(row, item=item, at=at)
+def _tell(row: Difference, *, item: Found) -> Difference:
+    """Bring a difference that is there up to date. One that waits waits no longer if time will not dissolve it."""
     for name in _FACTS:
         setattr(row, name, getattr(item, name))
+    if row.status != DifferenceStatus.SETTLED and not item.is_drift:
+        row.status, row.pooled_until, row.remedy = DifferenceStatus.OPEN, None, item.remedy
     return row
 
 

@@ -76,9 +76,9 @@ class Command(BaseCommand):
             )  # fmt: skip
             self.stdout.write(self.style.ERROR(_line(cells)) if is_open else _line(cells))
         if lost:
-            raise CommandError(f"{lost} bills could not be had; they stay due.", returncode=NOT_HAD)
+            raise CommandError(f"Bills that could not be had: {lost}. They stay due.", returncode=NOT_HAD)
         if found:
-            raise CommandError(f"{found} differences are open.", returncode=DIFFERENCES)
+            raise CommandError(f"Open differences: {found}.", returncode=DIFFERENCES)
         self.stdout.write("No difference is open." if bills else "No bill is due.")
 
 
@@ -96,7 +96,7 @@ def _accounts(account_id: int | None) -> list[GatewayAccount]:
         return [account for account in merchants.speakers() if schedule.first_day(account)]
     account = GatewayAccount.objects.filter(pk=account_id).first()
     if account is None:
-        raise CommandError(f"--account {account_id}: there is no such gateway account.")
+        raise CommandError(f"--account {account_id}: there is no such gateway account.", returncode=NOT_HAD)
     return [merchants.speaker_of(account)]
 
 
@@ -107,9 +107,11 @@ def _day(text: str | None, *, at: datetime.datetime) -> datetime.date | None:
     try:
         day = datetime.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=days.SHANGHAI).date()
     except ValueError as error:
-        raise CommandError(f"--date {text} is no day such as 2018-06-15.") from error
+        raise CommandError(f"--date {text} is no day such as 2018-06-15.", returncode=NOT_HAD) from error
     if day >= days.day_of(at):
-        raise CommandError(f"--date {text}: there is no bill of that day yet, it is not over in Shanghai.")
+        raise CommandError(
+            f"--date {text}: there is no bill of that day yet, it is not over in Shanghai.", returncode=NOT_HAD
+        )
     return day
 
 

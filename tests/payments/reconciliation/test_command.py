@@ -59,7 +59,7 @@ def test_open_differences_are_exit_status_one(capsys, charge, statements, yester
 
     lines, status = run(capsys)
 
-    assert (lines[-1], status) == ("2 differences are open.", 1)
+    assert (lines[-1], status) == ("Open differences: 2.", 1)
 
 
 def test_differences_that_are_still_open_stay_exit_status_one(capsys, charge, statements, yesterday):
@@ -68,7 +68,7 @@ def test_differences_that_are_still_open_stay_exit_status_one(capsys, charge, st
 
     lines, status = run(capsys)
 
-    assert (lines[-1], status) == ("1 differences are open.", 1)
+    assert (lines[-1], status) == ("Open differences: 1.", 1)
     assert statements.asked == [yesterday]
 
 
@@ -78,7 +78,7 @@ def test_a_bill_that_could_not_be_had_is_exit_status_two(capsys, charge, stateme
     lines, status = run(capsys)
 
     assert lines[0].endswith(" came and cannot be believed: truncated: 17 bytes")
-    assert (lines[1:], status) == (["1 bills could not be had; they stay due."], 2)
+    assert (lines[1:], status) == (["Bills that could not be had: 1. They stay due."], 2)
 
 
 def test_a_bug_over_one_bill_does_not_keep_the_others(capsys, account, order, statements, yesterday):
@@ -117,7 +117,7 @@ def test_a_day_and_an_account_can_be_named_and_done_again(capsys, account, charg
 
 @pytest.mark.parametrize("date", ["yesterday", "2018-02-30", "20180615", "2018-6-15 ", "", "0000-00-00"])
 def test_what_is_no_day_is_refused(capsys, account, statements, date):
-    assert run(capsys, f"--date={date}") == ([f"--date {date} is no day such as 2018-06-15."], 1)
+    assert run(capsys, f"--date={date}") == ([f"--date {date} is no day such as 2018-06-15."], 2)
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 1_000])
@@ -127,9 +127,9 @@ def test_a_day_that_is_not_over_is_refused(capsys, charge, statements, ahead):
     lines, status = run(capsys, "--date", str(date))
 
     assert lines == [f"--date {date}: there is no bill of that day yet, it is not over in Shanghai."]
-    assert status == 1
+    assert status == 2
     assert statements.asked == []
 
 
 def test_an_account_that_is_not_there_is_refused(capsys, statements):
-    assert run(capsys, "--account", "7") == (["--account 7: there is no such gateway account."], 1)
+    assert run(capsys, "--account", "7") == (["--account 7: there is no such gateway account."], 2)

@@ -8,7 +8,10 @@ from django.db import IntegrityError, transaction
 
 from payments.gateways import memory
 from payments.models import AuditRow, BillLine, Charge, Difference, GatewayBill
+from payments.reconciliation import book as our_book
 from payments.reconciliation import operations as reconciliation
+from payments.reconciliation.matching import Ours
+from payments.reconciliation.states import Entry, Remedy
 from tests.payments.reconciliation.statements import (
     BEFORE,
     DAY,
@@ -241,6 +244,56 @@ class TestACorrectedBill:
         statements.put(payment("C0001", amount_fen=2))
         reconcile(account, again=True)
         assert differences("status", "settled_by", "theirs_fen") == [("open", "", 2)]
+
+
+class TestRefunds:
+    """Our side of them comes through one function of `book`."""
+
+    @pytest.fixture
+    def leg(self, account, order, statements, monkeypatch):
+        """Return a function that has our book tell of one refund, of a charge that is in the bill."""
+        (charge,) = book(order, account, 1)
+        statements.put(payment("C0001"), refund("C0001", "R1"))
+
+        def tell(**changes):
+            fields = {
+                "kind": Entry.REFUND, "number": "C0001", "refund_number": "R1", "trade_no": "t-C0001", "at": clock(),
+                "amount_fen": 1_000, "total_fen": 10_000, "charge_id": charge.pk,
+            }  # fmt: skip
+            monkeypatch.setattr(our_book, "_refunds", lambda bill: iter([Ours(**(fields | changes))]))
+
+        return tell
+
+    def test_one_that_both_sides_have_makes_no_difference(self, account, leg):
+        leg()
+
+        reconcile(account)
+
+        assert not Difference.objects.exists()
+
+    def test_one_that_we_did_not_make_was_made_at_the_console(self, account, leg):
+        reconcile(account)
+
+        assert differences("kind", "refund_number", "remedy") == [("ours_missing", "R1", "book_console_refund")]
+
+    def test_one_on_its_way_waits_and_settles_itself(self, account, leg):
+        leg(unbooked=Remedy.WAIT_NEXT_DAY, status="pending", at=None)
+        reconcile(account)
+        assert differences("kind", "status", "detail") == [("status", "pooled", "pending")]
+
+        leg(at=LATER)
+        reconcile(account, again=True)
+
+        assert differences("status") == [("settled",)]
+
+    def test_one_on_its_way_that_fails_waits_no_longer(self, account, leg):
+        leg(unbooked=Remedy.WAIT_NEXT_DAY, status="pending", at=None)
+        reconcile(account)
+
+        leg(unbooked=Remedy.CHECK_BY_HAND, status="failed", at=None)
+        reconcile(account, again=True)
+
+        assert differences("status", "remedy", "detail", "pooled_until") == [("open", "check_by_hand", "failed", None)]
 
 
 class TestAskingTheGateway:
