@@ -43,8 +43,8 @@ def _wechat_v3(account: GatewayAccount) -> Adapter:
 def _settings(account: GatewayAccount) -> dict[str, str]:
     """Return what an adapter takes beside the ids: address (empty: the real gateway's), options and secrets."""
     found = {"base_url": account.base_url} if account.base_url else {}
-    found |= {name: value for name, value in account.options.items() if name not in OAUTH_SETTINGS}
-    return found | {name: value for name, value in account.credentials().items() if name not in OAUTH_SETTINGS}
+    found |= {name: value for name, value in account.options.items() if name not in NOT_THE_ADAPTERS}
+    return found | {name: value for name, value in account.credentials().items() if name not in NOT_THE_ADAPTERS}
 
 
 def _memory(account: GatewayAccount) -> Adapter:
@@ -66,6 +66,7 @@ NOTIFY_PATHS: dict[str, str] = {
 
 # What an account needs to ask WeChat who a visitor is (payments.gateways.wechat_oauth): not the adapters' business.
 OAUTH_SETTINGS = ("oauth_page_url", "oauth_api_url", "app_secret")
+NOT_THE_ADAPTERS = (*OAUTH_SETTINGS, "fee_per_mille")
 
 log = structlog.get_logger(__name__)
 
