@@ -1,7 +1,7 @@
 """
 python -m bench [--rounds N] [--seconds S] [--json]
 
-Takes about three minutes. Always exits 0: a slow or busy machine is no defect; whoever reads the ratios judges.
+Takes about six minutes. Always exits 0: a slow or busy machine is no defect; whoever reads the ratios judges.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from django.core.management import call_command
 from bench import house
 from bench.report import table
 
+STALE_ROUNDS = 2
 ENVIRONMENT = {
     "ONETILL_ENV": "sandbox",
     "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -52,12 +53,13 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each cell in each round")
+    parser.add_argument("--stale", type=int, default=100_000, help="orders that are closed, a tenth of all")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 
 def _measure(room, options):
-    from bench import counts, rates, world  # noqa: PLC0415  models can be imported once Django is set up
+    from bench import counts, rates, stale, world  # noqa: PLC0415  models can be imported once Django is set up
 
     keys = world.make()
     house.vacuum()
@@ -67,6 +69,7 @@ def _measure(room, options):
         with house.gunicorn(name="bare", app="bench.bare:application", room=room) as bare:
             setting = rates.Setting(keys=keys, web=web, bare=bare, rounds=options.rounds, seconds=options.seconds)
             lines += [*rates.pay(setting), *rates.detail(setting), *rates.hot(setting)]
+    lines += stale.closing_stale(keys, stale=options.stale, rounds=STALE_ROUNDS)
     return sorted(lines, key=lambda line: int(line.name[1:].split()[0]))
 
 

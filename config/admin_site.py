@@ -11,6 +11,7 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
     _("Orders"): [
         (_("Orders"), "receipt_long", "payments_order"),
         (_("Charges"), "payments", "payments_charge"),
+        (_("Refunds"), "undo", "payments_refund"),
         (_("Customers"), "group", "payments_customer"),
         (_("Points mall documents"), "shopping_bag", "checkout_checkoutorder"),
         (_("Appointments"), "event", "payments_appointment"),
@@ -29,6 +30,11 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
         (_("Gateway notifications"), "inbox", "payments_inboundnotification"),
         (_("Gateway accounts"), "account_balance", "payments_gatewayaccount"),
         (_("Default gateway accounts"), "alt_route", "payments_gatewaydefault"),
+    ],
+    _("Webhooks"): [
+        (_("Webhook deliveries"), "outbox", "payments_webhookdelivery"),
+        (_("Webhook events"), "campaign", "payments_outboxevent"),
+        (_("Webhook endpoints"), "webhook", "payments_webhookendpoint"),
     ],
     _("Access"): [
         (_("API clients"), "key", "payments_apiclient"),

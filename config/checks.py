@@ -1,5 +1,6 @@
 """What `manage.py check` refuses before a process starts."""
 
+import ipaddress
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -24,6 +25,18 @@ def families_are_complete(app_configs: Sequence[AppConfig] | None, **kwargs: Any
         missing = [name for name in FAMILY_FUNCTIONS if not callable(getattr(module, name, None))]
         if missing:
             problems.append(Error(f"{path} lacks {', '.join(missing)}", id="onetill.E002"))
+    return problems
+
+
+@register()
+def webhook_networks_can_be_read(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Error]:
+    """A network that cannot be read would be found out by a webhook."""
+    problems = []
+    for text in settings.WEBHOOK_PRIVATE_NETWORKS:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as error:
+            problems.append(Error(f"WEBHOOK_PRIVATE_NETWORKS: {error}", id="onetill.E003"))
     return problems
 
 

@@ -25,11 +25,25 @@ from prometheus_client.registry import Collector
 from config.logging import LAST_RUN_KEY
 from payments import invariants
 from payments.charges import states as charge_states
+from payments.closing import queries as closing
 from payments.inbox.models import GENUINE, Verdict
-from payments.models import Charge, Difference, GatewayBill, InboundNotification, Order
+from payments.models import (
+    Charge,
+    Difference,
+    GatewayBill,
+    InboundNotification,
+    Order,
+    OutboxEvent,
+    Refund,
+    RefundLeg,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from payments.orders import states as order_states
 from payments.orders.models import MoneyFlag
+from payments.outbox import models as outbox
 from payments.reconciliation.states import BillStatus, DifferenceKind, DifferenceStatus
+from payments.refunds import states as refund_states
 
 COUNT_MAX = 10_000
 RECENT = datetime.timedelta(hours=1)
@@ -55,7 +69,9 @@ class BookCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield from _orders()
         yield from _charges()
+        yield from _refunds()
         yield from _notifications()
+        yield from _webhooks()
         yield from _reconciliation()
         yield from _tasks()
         yield from _invariants()
@@ -73,6 +89,8 @@ def _orders() -> Iterator[GaugeMetricFamily]:
     flags = [flag for flag in MoneyFlag if flag]
     yield _by("money_flag", "onetill_orders_flagged", "Orders whose money staff must look at.", flagged, flags)
     due = Order.objects.filter(fulfil_due_at__isnull=False).values_list("fulfil_due_at", flat=True)
+    oldest = closing.due(at=timezone.now()).values_list("expires_at", flat=True).first()
+    yield _age("onetill_orders_closing_overdue_seconds", "How late closing is.", oldest)
     yield _one("onetill_orders_fulfilment_due", "Paid orders whose fulfilment failed.", len(due[:COUNT_MAX]))
 
 
@@ -88,6 +106,19 @@ def _charges() -> Iterator[GaugeMetricFamily]:
     yield _one("onetill_charges_surplus_fen", "What was paid on them, in fen.", sum(fen or 0 for fen in amounts))
 
 
+def _refunds() -> Iterator[GaugeMetricFamily]:
+    waiting = Refund.objects.filter(status__in=[refund_states.Status.TO_APPROVE, refund_states.Status.PENDING])
+    yield _by(
+        "status", "onetill_refunds_waiting", "Refunds that wait for a second person, or for a gateway.",
+        waiting.values_list("status", flat=True), [refund_states.Status.TO_APPROVE, refund_states.Status.PENDING],
+    )  # fmt: skip
+    stuck = RefundLeg.objects.filter(status=refund_states.LegStatus.STUCK).values_list("pk", flat=True)
+    yield _one("onetill_refunds_stuck", "Refunds that staff must lead on at a gateway.", len(stuck[:COUNT_MAX]))
+    due = RefundLeg.objects.filter(next_query_at__isnull=False).order_by("next_query_at")
+    next_query_at = due.values_list("next_query_at", flat=True).first()
+    yield _age("onetill_refunds_query_overdue_seconds", "How late the sweep of refunds is.", next_query_at)
+
+
 def _notifications() -> Iterator[GaugeMetricFamily]:
     due = InboundNotification.objects.filter(verdict=Verdict.ACCEPTED, processed_at__isnull=True).order_by("id")
     received = list(due.values_list("received_at", flat=True)[:COUNT_MAX])
@@ -98,6 +129,17 @@ def _notifications() -> Iterator[GaugeMetricFamily]:
         "verdict", "onetill_notifications_refused_of_the_last_hour", "Notifications refused in the last hour.",
         refused.values_list("verdict", flat=True), [verdict for verdict in Verdict if verdict not in GENUINE],
     )  # fmt: skip
+
+
+def _webhooks() -> Iterator[GaugeMetricFamily]:
+    waiting = WebhookDelivery.objects.filter(status__in=outbox.WAITING).values_list("status", flat=True)
+    yield _by(
+        "status", "onetill_webhooks_waiting", "Webhook deliveries that are due or parked.", waiting, outbox.WAITING
+    )
+    events = OutboxEvent.objects.filter(dispatched_at__isnull=True).order_by("id").values_list("created_at", flat=True)
+    yield _age("onetill_webhooks_oldest_undispatched_seconds", "How late the fan-out is.", events.first())
+    parked = WebhookEndpoint.objects.filter(parked_at__isnull=False).values_list("pk", flat=True)
+    yield _one("onetill_webhook_endpoints_parked", "Receivers that staff must look at.", len(parked[:COUNT_MAX]))
 
 
 def _reconciliation() -> Iterator[GaugeMetricFamily]:

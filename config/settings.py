@@ -174,7 +174,11 @@ CELERY_BEAT_SCHEDULE = {
     name: {"task": task, "schedule": seconds, "options": {"expires": seconds}}
     for name, task, seconds in (
         ("query charges that are due", "payments.reconcile_due_charges", 5.0),
+        ("tell and ask gateways about refunds that are due", "payments.sweep_due_refunds", 5.0),
+        ("close orders whose time has run out", "payments.close_stale_orders", 10.0),
+        ("give back money that came late or twice", "payments.refund_late_money", 30.0),
         ("process notifications that were left", "payments.process_due_notifications", 30.0),
+        ("send webhooks that are due", "payments.send_due_webhooks", 5.0),
         ("fulfil orders whose fulfilment failed", "payments.fulfil_due_orders", 60.0),
         ("compare the gateways' bills that are due", "payments.reconcile_bills", 3600.0),
         ("audit the books", "payments.audit", 3600.0),
@@ -225,6 +229,9 @@ WIRE_BODY_BYTES_MAX = 256 * 1024
 WIRE_DEPTH_MAX = 20
 SIGN_WINDOW_SECONDS = 300
 LOGIN_CODE_SECONDS = 600
+WEBHOOK_PRIVATE_NETWORKS: list[str] = env.list(  # in which receivers may be although they are private
+    "WEBHOOK_PRIVATE_NETWORKS", ["127.0.0.0/8", "::1/128"] if SANDBOX else []
+)
 WEB_THREADS = env.int("WEB_THREADS", 8)  # of one web process; at most half of them may be inside gateway calls
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = WIRE_BODY_BYTES_MAX

@@ -9,7 +9,9 @@ from payments.gateways.models import GatewayAccount, GatewayDefault
 from payments.inbox.models import InboundNotification
 from payments.ledger.models import Account, Transfer
 from payments.orders.models import Order, OrderTransition
+from payments.outbox.models import DeliveryAttempt, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from payments.reconciliation.models import BillLine, Difference, GatewayBill
+from payments.refunds.models import Refund, RefundLeg
 
 __all__ = [
     "Account",
@@ -19,6 +21,7 @@ __all__ = [
     "BillLine",
     "Charge",
     "Customer",
+    "DeliveryAttempt",
     "Difference",
     "GatewayAccount",
     "GatewayBill",
@@ -26,5 +29,10 @@ __all__ = [
     "InboundNotification",
     "Order",
     "OrderTransition",
+    "OutboxEvent",
+    "Refund",
+    "RefundLeg",
     "Transfer",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

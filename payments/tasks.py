@@ -7,10 +7,15 @@ from django.utils import timezone
 
 from payments import invariants
 from payments.charges import operations as charges
-from payments.charges import sweep
+from payments.charges import settlement, sweep
+from payments.closing import late_money
+from payments.closing import operations as closing
 from payments.inbox import operations as inbox
 from payments.orders import operations as orders
+from payments.outbox import operations as outbox
+from payments.outbox import sending
 from payments.reconciliation import operations as reconciliation
+from payments.refunds import submission as refund_submission
 
 
 @shared_task(name=sweep.TASK)
@@ -18,9 +23,34 @@ def reconcile_due_charges(**_kwargs: Any) -> None:
     charges.sweep_due()
 
 
+@shared_task(name=refund_submission.TASK)
+def sweep_due_refunds(**_kwargs: Any) -> None:
+    refund_submission.sweep_due()
+
+
+@shared_task(name="payments.close_stale_orders")
+def close_stale_orders(**_kwargs: Any) -> None:
+    closing.close_due(at=timezone.now())
+
+
+@shared_task(name=settlement.LATE_MONEY_TASK)
+def refund_late_money(**_kwargs: Any) -> None:
+    late_money.refund_due()
+
+
+@shared_task(name=inbox.TASK)
+def process_notification(*, notification_id: int, **_kwargs: Any) -> None:
+    inbox.process(notification_id=notification_id, at=timezone.now())
+
+
 @shared_task(name="payments.process_due_notifications")
 def process_due_notifications(**_kwargs: Any) -> None:
     inbox.process_due()
+
+
+@shared_task(name=outbox.TASK)
+def send_due_webhooks(**_kwargs: Any) -> None:
+    sending.send_due()
 
 
 @shared_task(name="payments.fulfil_due_orders")

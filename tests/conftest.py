@@ -18,7 +18,10 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 if WORKER and os.environ.get("REDIS_URL", "").endswith("/0"):
     os.environ["REDIS_URL"] = os.environ["REDIS_URL"].removesuffix("0") + str(int(WORKER.removeprefix("gw")) + 1)
 
-APPEND_ONLY = ("payments_transfer", "payments_ordertransition", "payments_auditrow")
+APPEND_ONLY = (
+    "payments_transfer", "payments_ordertransition", "payments_auditrow", "payments_outboxevent",
+    "payments_deliveryattempt",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True, scope="session")

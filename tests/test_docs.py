@@ -11,12 +11,15 @@ import pytest
 
 from config import demo, launcher
 from payments.clients import signing
+from payments.clients.models import new_webhook_secret
+from payments.outbox import signing as webhooks
 from payments.wire.parsers import parse_object
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DOCS = "\n".join(page.read_text() for page in (ROOT / "docs").rglob("*.md"))
 CHECKOUT = (ROOT / "docs" / "api" / "checkout.md").read_text()
+WEBHOOKS = (ROOT / "docs" / "api" / "webhooks.md").read_text()
 SECRET = demo.CLIENTS["checkout"].secret
 RETURNED = {
     "out_trade_no": "20111111111",
@@ -133,6 +136,24 @@ def test_the_return_snippet_believes_a_fresh_right_sign_alone(changes, seconds_a
     url = f"https://www.example.com/?mine=1&{urlencode(told | changes)}"
 
     assert scope["proven"](url, SECRET) is proven
+
+
+@pytest.mark.parametrize("snippet", fences(WEBHOOKS, "python"), ids=["hmac", "library"])
+@pytest.mark.parametrize(
+    ("change", "seconds_ago", "ours"),
+    [("", 0, True), (" ", 0, False), ("", 600, False)],
+)
+def test_the_webhook_snippets_believe_a_fresh_right_signature_alone(snippet, change, seconds_ago, ours):
+    scope = {}
+    exec(snippet, scope)
+    old, new, body = new_webhook_secret(), new_webhook_secret(), fences(WEBHOOKS, "json")[0].strip()
+
+    headers = webhooks.headers(
+        uid="evt_1", timestamp=int(time.time()) - seconds_ago, body=body, secrets=[new, old]
+    )  # fmt: skip
+
+    assert [scope["is_ours"](secret, headers, (body + change).encode()) for secret in (old, new)] == [ours, ours]
+    assert not scope["is_ours"](new_webhook_secret(), headers, body.encode())
 
 
 @pytest.mark.parametrize("example", fences(DOCS, "json"))

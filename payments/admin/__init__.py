@@ -11,7 +11,9 @@ from payments.admin import (
     ledger,
     orders,
     reconciliation,
+    refunds,
     staff,
+    webhooks,
 )
 
 __all__ = [
@@ -25,5 +27,7 @@ __all__ = [
     "ledger",
     "orders",
     "reconciliation",
+    "refunds",
     "staff",
+    "webhooks",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db import DataError
 from django.db.models import Model, QuerySet
@@ -14,17 +14,22 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from structlog.contextvars import get_contextvars
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
+from unfold.forms import ActionForm
 from unfold.paginator import InfinitePaginator
 from unfold.utils import parse_date_str
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from payments import audit
+from payments.errors import OnetillError
 from payments.money import yuan_text
 
 SEARCH_MAX = 200
+DECIDED_MAX = 200  # by one click
+REASON_MAX = 200
 
 
 def yuan(field: str, label: Any) -> Callable[[Model], str | None]:
@@ -138,6 +143,43 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class ReasonedActionForm(ActionForm):  # type: ignore[misc]
+    """Beside the list of actions: why. It goes into the audit rows."""
+
+    reason = forms.CharField(
+        label="",
+        required=False,
+        max_length=REASON_MAX,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": _("Reason"), "aria-label": _("Reason")}),
+    )
+
+
+class DecidingAdmin(ReadOnlyAdmin):
+    """A list of what waits for decisions. An action on it is a domain call for each row chosen, and has a reason."""
+
+    action_form = ReasonedActionForm
+    list_disable_select_all = True
+
+    def decide(
+        self, request: HttpRequest, rows: QuerySet[Any], call: Callable[..., object], done: Callable[[int], str]
+    ) -> None:
+        """Call `call(row, actor=…, reason=…, at=…)` for each row, and tell how many were done and what was refused."""
+        reason = request.POST.get("reason", "").strip()
+        if not reason:
+            self.message_user(request, _("Give a reason: it goes into the audit rows."), messages.ERROR)
+            return
+        count = 0
+        for row in rows[:DECIDED_MAX]:
+            try:
+                call(row, actor=actor_of(request), reason=reason, at=timezone.now())
+            except OnetillError as error:
+                self.message_user(request, f"{row}: {error.sentence()}", messages.ERROR)
+            else:
+                count += 1
+        if count:
+            self.message_user(request, done(count), messages.SUCCESS)
 
 
 class AuditedAdmin(PlainAdmin):

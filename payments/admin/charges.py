@@ -1,14 +1,18 @@
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
 
-from payments.admin.base import DayFilter, ReadOnlyAdmin, ReadOnlyInline, linked, yuan
+from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, linked, yuan
 from payments.charges.states import Status
-from payments.models import Charge, GatewayAccount, InboundNotification
+from payments.models import Charge, GatewayAccount, InboundNotification, RefundLeg
+from payments.refunds import operations as refunds
 
 COLOURS = {
     Status.STARTED.value: "warning",
@@ -30,8 +34,16 @@ class NotificationInline(ReadOnlyInline):
     )  # fmt: skip
 
 
+class LegInline(ReadOnlyInline):
+    model = RefundLeg
+    fields = readonly_fields = (
+        "number", "refund", yuan("goods_fen", _("goods")), yuan("shipping_fen", _("shipping")), "status",
+        "foreign_number", "last_answer", "settled_at",
+    )  # fmt: skip
+
+
 @admin.register(Charge)
-class ChargeAdmin(ReadOnlyAdmin):
+class ChargeAdmin(DecidingAdmin):
     list_display = (
         "number", "tender", "mode", "shown_status", yuan("amount_fen", _("amount")), "gateway_trade_no", "created_at",
     )  # fmt: skip
@@ -40,7 +52,8 @@ class ChargeAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     search_fields = ("number",)
     search_help_text = _("Number of the charge, of its order, or the gateway's")
-    inlines = (NotificationInline,)
+    inlines = (LegInline, NotificationInline)
+    actions = ("return_surplus",)
     readonly_fields = (yuan("amount_fen", _("amount")), yuan("paid_fen", _("paid, as the gateway says")))
     fieldsets = (
         (None, {"fields": (("number", "order"), ("status", "attempt"), ("tender", "mode"), "is_replaced")}),
@@ -60,3 +73,16 @@ class ChargeAdmin(ReadOnlyAdmin):
     @display(description=_("status"), label=COLOURS)  # type: ignore[untyped-decorator]
     def shown_status(self, charge: Charge) -> tuple[str, str]:
         return charge.status, charge.get_status_display()
+
+    def has_return_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("payments.request_refund")
+
+    @admin.action(description=_("Give back money that came late or twice (give a reason)"), permissions=["return"])
+    def return_surplus(self, request: HttpRequest, queryset: QuerySet[Charge]) -> None:
+        def give_back(charge: Charge, **why: Any) -> None:
+            refunds.refund_surplus(charge_id=charge.pk, **why)
+
+        self.decide(
+            request, queryset, give_back,
+            lambda count: ngettext("%d payment goes back.", "%d payments go back.", count) % count,
+        )  # fmt: skip

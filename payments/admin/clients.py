@@ -48,6 +48,7 @@ class ApiClientAdmin(AuditedAdmin):
         (None, {"fields": (("name", "user"), ("is_active", "created_at"), "families")}),
         (_("Calls"), {"fields": ("sign_type", "allowed_networks", "unsigned_from", "always_http_200")}),
         (_("Orders"), {"fields": ("points_policy", "order_ttl_seconds", "redirect_hosts")}),
+        (_("Refunds"), {"fields": ("refund_policy", "approval_above_fen", "late_money_policy")}),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:

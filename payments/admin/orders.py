@@ -25,6 +25,9 @@ from payments.models import (
     InboundNotification,
     Order,
     OrderTransition,
+    OutboxEvent,
+    Refund,
+    RefundLeg,
     Transfer,
 )
 from payments.orders.models import MoneyFlag
@@ -63,6 +66,14 @@ class ChargeInline(ReadOnlyInline):
     )  # fmt: skip
 
 
+class RefundInline(ReadOnlyInline):
+    model = Refund
+    fields = readonly_fields = (
+        linked("number", _("number")), "kind", "refund_no", yuan("goods_fen", _("goods")),
+        yuan("shipping_fen", _("shipping")), "status", "requested_by", "requested_at", "settled_at",
+    )  # fmt: skip
+
+
 class TransitionInline(ReadOnlyInline):
     model = OrderTransition
     fields = readonly_fields = ("sequence", "source", "event", "target", "reason", "actor", "at")
@@ -73,6 +84,11 @@ class TransferInline(ReadOnlyInline):
     fields = readonly_fields = (
         "debit", "credit", yuan("amount_fen", _("amount")), "kind", linked("reference", _("reference")), "at",
     )  # fmt: skip
+
+
+class EventInline(ReadOnlyInline):
+    model = OutboxEvent
+    fields = readonly_fields = (linked("uid", _("event id")), "kind", "version", "created_at", "dispatched_at")
 
 
 @admin.register(Order)
@@ -88,15 +104,16 @@ class OrderAdmin(ReadOnlyAdmin):
     list_select_related = ("client",)
     search_fields = ("number",)
     search_help_text = _("Any number of the order: ours, the client's, the gateway's, phone, employee or user number")
-    inlines = (ChargeInline, TransitionInline, TransferInline)
+    inlines = (ChargeInline, RefundInline, TransitionInline, TransferInline, EventInline)
     readonly_fields = (
         yuan("total_fen", _("total")), yuan("shipping_fen", _("shipping")), yuan("points_fen", _("points")),
-        yuan("cash_fen", _("cash")), "notifications",
+        yuan("cash_fen", _("cash")), yuan("refunded_goods_fen", _("goods refunded")),
+        yuan("refunded_shipping_fen", _("shipping refunded")), "notifications",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("number", "title", ("status", "money_flag"), ("family", "kind"), ("client", "customer"))}),
         (_("Numbers"), {"fields": (("client_order_no", "client_pay_no"), "notify_url")}),
-        (_("Money"), {"fields": (readonly_fields[:2], readonly_fields[2:4])}),
+        (_("Money"), {"fields": (readonly_fields[:2], readonly_fields[2:4], readonly_fields[4:6])}),
         (_("Times"), {"fields": (("created_at", "expires_at"), ("finished_at", "closed_at"))}),
         (_("Gateway notifications"), {"fields": ("notifications",)}),
     )
@@ -111,6 +128,10 @@ class OrderAdmin(ReadOnlyAdmin):
         yield orders.filter(client__in=clients, client_pay_no=term).exclude(client_pay_no="")
         charges = Charge.objects.filter(number=term)
         yield orders.filter(pk__in=charges.values("order"))
+        yield orders.filter(pk__in=Refund.objects.filter(number=term).values("order"))
+        yield orders.filter(pk__in=RefundLeg.objects.filter(number=term).values("charge__order"))
+        own = Refund.objects.filter(client__in=clients, refund_no=term).exclude(refund_no="")
+        yield orders.filter(pk__in=own.values("order"))
         trades = Charge.objects.filter(gateway_account__in=accounts, gateway_trade_no=term).exclude(gateway_trade_no="")
         yield orders.filter(pk__in=trades.values("order"))
         yield orders.filter(customer__in=Customer.objects.filter(phone=term))

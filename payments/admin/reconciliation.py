@@ -1,25 +1,20 @@
 """The gateways' bills, and where they and our book differ. A person settles a difference by saying why."""
 
-from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin import helpers
+from typing import Any
+
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.utils import timezone
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextareaWidget
 
-from payments.admin.base import DayFilter, ReadOnlyAdmin, actor_of, linked, yuan
+from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyAdmin, linked, yuan
 from payments.models import BillLine, Difference, GatewayBill
 from payments.reconciliation import operations as reconciliation
-from payments.reconciliation.models import TEXT_LENGTH_MAX
-from payments.reconciliation.states import UNSETTLED, BillStatus, DifferenceStatus
+from payments.reconciliation.states import BillStatus, DifferenceStatus
 
-SETTLED_AT_ONCE_MAX = 200
 BILL_COLOURS = {
     BillStatus.DUE.value: "warning",
     BillStatus.NOT_READY.value: "warning",
@@ -77,16 +72,8 @@ class BillLineAdmin(ReadOnlyAdmin):
     )
 
 
-class SettleForm(forms.Form):
-    reason = forms.CharField(
-        label=_("How was it dealt with?"),
-        max_length=TEXT_LENGTH_MAX,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-    )
-
-
 @admin.register(Difference)
-class DifferenceAdmin(ReadOnlyAdmin):
+class DifferenceAdmin(DecidingAdmin):
     list_display = (
         linked("day", _("day")), "account", "kind", "entry", "shown_number", yuan("ours_fen", _("our book says")),
         yuan("theirs_fen", _("the bill says")), "shown_status", "remedy",
@@ -120,33 +107,12 @@ class DifferenceAdmin(ReadOnlyAdmin):
     def has_settle_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("payments.settle_difference")
 
-    @admin.action(description=_("Settle with a reason"), permissions=["settle"])
-    def settle_chosen(self, request: HttpRequest, queryset: QuerySet[Difference]) -> HttpResponse | None:
-        """Ask for the reason first; with one, settle what is chosen and not settled yet."""
-        wanted = queryset.filter(status__in=UNSETTLED).select_related("account")[:SETTLED_AT_ONCE_MAX]
-        chosen = list(wanted)
-        if not chosen:
-            self.message_user(request, _("All of these are settled."), messages.WARNING)
-            return None
-        form = SettleForm(request.POST if "reason" in request.POST else None)
-        if form.is_valid():
-            settled = sum(self._settle(request, difference, form.cleaned_data["reason"]) for difference in chosen)
-            told = ngettext("%(count)d difference settled.", "%(count)d differences settled.", settled)
-            self.message_user(request, told % {"count": settled}, messages.SUCCESS)
-            return None
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Settle differences"), "opts": self.opts, "form": form, "chosen": chosen,
-            "checkbox": helpers.ACTION_CHECKBOX_NAME, "action": "settle_chosen",
-        }  # fmt: skip
-        return TemplateResponse(request, "back_office/settle_differences.html", context)
+    @admin.action(description=_("Settle (give a reason)"), permissions=["settle"])
+    def settle_chosen(self, request: HttpRequest, queryset: QuerySet[Difference]) -> None:
+        def settle(difference: Difference, **why: Any) -> None:
+            reconciliation.settle(difference_id=difference.pk, **why)
 
-    def _settle(self, request: HttpRequest, difference: Difference, reason: str) -> bool:
-        """What somebody settled a moment ago is left as they did."""
-        try:
-            reconciliation.settle(
-                difference_id=difference.pk, actor=actor_of(request), reason=reason, at=timezone.now()
-            )  # fmt: skip
-        except reconciliation.DifferenceSettled:
-            return False
-        return True
+        self.decide(
+            request, queryset, settle,
+            lambda count: ngettext("%d difference settled.", "%d differences settled.", count) % count,
+        )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What orders and charges can be looked for by. A filter that cannot be meant is refused, never overlooked."""
+"""What orders, charges and webhooks are looked for by. A filter that cannot be meant is refused, never overlooked."""
 
 from collections.abc import Collection
 from typing import Any
@@ -14,10 +14,11 @@ from payments.charges import states as charge_states
 from payments.charges.models import Tender
 from payments.clients.authentication import client_of
 from payments.gateways.models import MODE_CHOICES, GatewayAccount
-from payments.models import Charge, Customer, Order
+from payments.models import Charge, Customer, Order, WebhookDelivery
 from payments.money import NotAnAmount, fen_from_yuan
 from payments.orders import states as order_states
 from payments.orders.models import MoneyFlag, OrderKind
+from payments.outbox.models import DeliveryStatus, EventKind
 from payments.wire import TimestampField, UnreadableTimestamp, YuanField, parameters, read_timestamp
 from payments.wire.fields import ID_LENGTH_MAX
 from payments.wire.parsers import shown
@@ -150,6 +151,18 @@ class ChargeFilter(FilterSet):
 
     def traded(self, charges: QuerySet[Charge], name: str, value: str) -> QuerySet[Charge]:
         return _traded(charges, value)
+
+
+class WebhookFilter(FilterSet):
+    status = ChoiceFilter(choices=DeliveryStatus.choices, label=_("Where the delivery stands."))
+    kind = ChoiceFilter(field_name="event__kind", choices=EventKind.choices, label=_("What is told."))
+    event_id = TextFilter(field_name="event__uid", label=_("The event, as webhook-id names it."))
+    order_number = TextFilter(method="of_order", label=_("Our number of the order."))
+
+    def of_order(self, deliveries: QuerySet[WebhookDelivery], name: str, value: str) -> QuerySet[WebhookDelivery]:
+        """The order as a single value, so that PostgreSQL reads its events and nobody else's."""
+        order = Order.objects.filter(number=value).order_by().values("pk")[:1]
+        return deliveries.filter(event__order=order)
 
 
 def _customer(request: Any, user_id: str) -> Any:

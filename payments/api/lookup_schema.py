@@ -7,11 +7,12 @@ from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import FilterSet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
-from payments.api.filters import ChargeFilter, OrderFilter
+from payments.api.filters import ChargeFilter, OrderFilter, WebhookFilter
 from payments.api.serializers import NothingSerializer
 from payments.charges.models import Tender
 from payments.orders.models import MoneyFlag, OrderKind
 from payments.orders.states import Status
+from payments.outbox.models import DeliveryStatus, EventKind
 from payments.wire.openapi import described
 
 _NUMBER = OpenApiParameter(
@@ -53,6 +54,25 @@ _CHARGE = {
     "expires_at": "2018-06-15 12:30:00",
     "paid_at": "2018-06-15 12:01:30",
 }
+_DELIVERY = {
+    "event_id": "evt_9f1c2c7f6f0a4b7c8f5a3d2e1b0c9d8e",
+    "kind": "order.paid",
+    "version": 1,
+    "order_number": "2018061530000035",
+    "url": "https://www.example.com/paid",
+    "status": "due",
+    "attempts": 2,
+    "last_status": 503,
+    "last_error": "",
+    "parked_reason": "",
+    "created_at": "2018-06-15 12:01:30",
+    "next_attempt_at": "2018-06-15 12:02:36",
+    "delivered_at": "",
+}
+_OF_DELIVERIES = {"kind": list(EventKind.values), "status": list(DeliveryStatus.values)}
+_EVENT_ID = OpenApiParameter(
+    "event_id", str, OpenApiParameter.PATH, description=_("The event, as webhook-id names it."), pattern="^[^/]+$"
+)
 _VALUES = {
     "kind": list(OrderKind.values),
     "money_flag": list(MoneyFlag.values),
@@ -61,11 +81,18 @@ _VALUES = {
 
 
 def _call(
-    *, name: str, summary: Any, data: Mapping[str, Any], parameters: list[OpenApiParameter], values: dict[str, Any]
+    *,
+    name: str,
+    summary: Any,
+    data: Mapping[str, Any],
+    parameters: list[OpenApiParameter],
+    values: dict[str, Any],
+    sent: Mapping[str, Any] | None = None,
 ) -> Callable[[Any], Any]:
+    """Describe a call. `sent`: by a POST, with time and sign."""
     describe = described(
-        family="payments", name=name, document="2018061530000035", summary=summary, request=NothingSerializer, sent={},
-        answered={"status_code": 0, "data": data}, values=_VALUES | values, signed=False,
+        family="payments", name=name, document="2018061530000035", summary=summary, request=NothingSerializer,
+        sent=sent or {}, answered={"status_code": 0, "data": data}, values=_VALUES | values, signed=bool(sent),
     )  # fmt: skip
     # Filters are told here, with their words; drf-spectacular would guess them from the model.
     return lambda view: extend_schema(parameters=parameters, filters=False)(describe(view))
@@ -107,4 +134,19 @@ CHARGES = _call(
     data=_page({"order_number": "2018061530000035", **_CHARGE}),
     parameters=[*_filters(ChargeFilter), *_PAGE],
     values={},
+)
+WEBHOOKS = _call(
+    name="webhooks",
+    summary=_("List what you were told and how its delivery stands, newest first"),
+    data=_page(_DELIVERY),
+    parameters=[*_filters(WebhookFilter), *_PAGE],
+    values=_OF_DELIVERIES,
+)
+REDELIVER = _call(
+    name="redeliver",
+    summary=_("Have an event sent to you again"),
+    data={"event_id": _DELIVERY["event_id"], "deliveries": [_DELIVERY]},
+    parameters=[_EVENT_ID],
+    values=_OF_DELIVERIES,
+    sent={"timestamp": "1529035320", "sign": "…"},
 )

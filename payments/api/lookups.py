@@ -94,10 +94,10 @@ def order_shown(order: Any) -> dict[str, Any]:
         "shipping_fee": yuan_number(order.shipping_fen),
         "point_amount": yuan_number(order.points_fen),
         "cash_amount": yuan_number(order.cash_fen),
-        "created_at": _clock(order.created_at),
-        "expires_at": _clock(order.expires_at),
-        "paid_at": _clock(order.finished_at),
-        "closed_at": _clock(order.closed_at),
+        "created_at": clock(order.created_at),
+        "expires_at": clock(order.expires_at),
+        "paid_at": clock(order.finished_at),
+        "closed_at": clock(order.closed_at),
     }
 
 
@@ -120,11 +120,12 @@ def charge_shown(charge: Any) -> dict[str, Any]:
         "paid": yuan_number(paid_fen),
         "gateway_trade_no": charge.gateway_trade_no,
         "is_replaced": charge.is_replaced,
-        "created_at": _clock(charge.created_at),
-        "expires_at": _clock(charge.expires_at),
-        "paid_at": _clock(charge.paid_at),
+        "created_at": clock(charge.created_at),
+        "expires_at": clock(charge.expires_at),
+        "paid_at": clock(charge.paid_at),
     }
 
 
-def _clock(at: datetime.datetime | None) -> str:
+def clock(at: datetime.datetime | None) -> str:
+    """Return a time as the documents show it; an empty string where nothing has happened."""
     return TimestampField().to_representation(at) if at else ""

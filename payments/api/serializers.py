@@ -11,7 +11,8 @@ from payments.gateways.base import Mode
 from payments.ledger.accounts import Kind
 from payments.models import Order
 from payments.orders.models import OrderKind
-from payments.wire import IdField, LineField, TextField, TimestampField, WholeNumberField, YuanField, web_host
+from payments.outbox import addresses
+from payments.wire import IdField, LineField, TextField, TimestampField, WholeNumberField, YuanField
 from payments.wire.serializers import Parameters
 
 # Document 003's words.
@@ -91,8 +92,10 @@ class DirectOrderSerializer(DocumentSerializer):
         return time
 
     def validate_notify_url(self, url: str) -> str:
-        if not web_host(url):
-            raise serializers.ValidationError(_("Must be an http or https address, without user or password."))
+        try:
+            addresses.check(url)
+        except addresses.UnfitAddress as unfit:
+            raise serializers.ValidationError(str(unfit.sentence)) from unfit
         return url
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

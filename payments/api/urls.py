@@ -1,4 +1,4 @@
-"""Addresses of payments' own: document 003, what gateways tell us, customers, look-ups."""
+"""Addresses of payments' own: document 003, what gateways tell us, customers, look-ups, webhooks."""
 
 from django.urls import re_path
 
@@ -7,6 +7,7 @@ from payments.api.customers import CustomerViewSet
 from payments.api.direct import DirectOrderViewSet
 from payments.api.lookups import ChargeLookupViewSet, OrderLookupViewSet
 from payments.api.pushes import PushViewSet
+from payments.api.webhooks import WebhookViewSet
 from payments.cashier.wpay import WpayView
 from payments.wire import unknown_path
 from payments.wire.views import both_slashes
@@ -20,7 +21,13 @@ urlpatterns = [
     both_slashes("api/orders", OrderLookupViewSet.as_view({"get": "search"}), name="orders"),
     both_slashes(r"api/orders/(?P<number>[^/\x00]+)", OrderLookupViewSet.as_view({"get": "show"}), name="order"),
     both_slashes("api/charges", ChargeLookupViewSet.as_view({"get": "search"}), name="charges"),
-    re_path("^api/(?:customers|orders|charges)/", unknown_path, {"family": "payments"}),
+    both_slashes("api/webhooks", WebhookViewSet.as_view({"get": "search"}), name="webhooks"),
+    both_slashes(
+        r"api/webhooks/(?P<event_id>[^/\x00]+)/redeliver",
+        WebhookViewSet.as_view({"post": "redeliver"}, timestamp_required=True, sign_required=True),
+        name="webhook-redeliver",
+    ),
+    re_path("^api/(?:customers|orders|charges|webhooks)/", unknown_path, {"family": "payments"}),
     both_slashes("rest/order", DirectOrderViewSet.as_view({"post": "order"}), name="direct-order"),
     both_slashes("rest/wx/push_order", PushViewSet.as_view({"post": "wechat"}), name="push-wechat"),
     both_slashes("rest/ali/push_order", PushViewSet.as_view({"post": "alipay"}), name="push-alipay"),

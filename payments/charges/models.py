@@ -1,10 +1,12 @@
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Now
+from django.db.models.lookups import GreaterThanOrEqual
 from django.utils.translation import gettext_lazy as _
 
 from payments.charges.states import OPEN, Status
 from payments.gateways.models import MODE_CHOICES, Channel
+from payments.money import FenField
 
 # A charge is the gateway's out_trade_no: at most 32 of [0-9A-Za-z_], `<order number>_<attempt>`.
 NUMBER_LENGTH_MAX = 32
@@ -40,6 +42,9 @@ class Charge(models.Model):
     return_url = models.CharField(_("leads back to"), max_length=256, blank=True, default="", db_default="")
     amount_fen = models.BigIntegerField(_("amount"))
     paid_fen = models.BigIntegerField(_("paid, as the gateway says"), null=True, blank=True)
+    # What refunds on their way keep reserved of what was paid, and what has gone back.
+    refunding_fen = FenField(_("being refunded"), db_default=0)
+    refunded_fen = FenField(_("refunded"), db_default=0)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.STARTED)
     gateway_trade_no = models.CharField(
         _("gateway's number"), max_length=TRADE_NO_LENGTH_MAX, blank=True, default="", db_collation="C"
@@ -71,6 +76,11 @@ class Charge(models.Model):
                 condition=~Q(gateway_trade_no=""),
             ),
             models.CheckConstraint(name="charge_amount_positive", condition=Q(amount_fen__gt=0)),
+            models.CheckConstraint(
+                name="charge_refunded_within_paid",
+                condition=Q(refunding_fen__gte=0, refunded_fen__gte=0)
+                & Q(GreaterThanOrEqual(Coalesce(F("paid_fen"), 0), F("refunding_fen") + F("refunded_fen"))),
+            ),
             models.CheckConstraint(name="charge_status_known", condition=Q(status__in=Status.values)),
             models.CheckConstraint(name="charge_tender_known", condition=Q(tender__in=Tender.values)),
             models.CheckConstraint(
@@ -83,6 +93,7 @@ class Charge(models.Model):
             models.Index(
                 name="charge_query_due", fields=["next_query_at", "id"], condition=Q(next_query_at__isnull=False)
             ),
+            models.Index(name="charge_open", fields=["order"], condition=Q(status__in=OPEN)),
             models.Index(
                 name="charge_paid_at_gateway",
                 fields=["gateway_account", "paid_at"],
@@ -93,6 +104,11 @@ class Charge(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def left_fen(self) -> int:
+        """What can still be asked back of it."""
+        return int((self.paid_fen or 0) - self.refunding_fen - self.refunded_fen)
 
     @property
     def is_open(self) -> bool:

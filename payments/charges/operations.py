@@ -21,7 +21,7 @@ from payments.charges.models import Charge
 from payments.charges.states import OPEN, Event, Status
 from payments.errors import Conflict, OnetillError
 from payments.gateways import registry
-from payments.gateways.base import GatewayRefused, GatewayUnavailable, Mode, Outcome, PaymentRequest
+from payments.gateways.base import GatewayRefused, GatewayUnavailable, Mode, Outcome, PaymentRequest, PaymentState
 from payments.gateways.models import Channel
 from payments.orders import operations as orders
 from payments.orders.models import Order
@@ -208,37 +208,46 @@ def submit(*, charge_id: int, at: datetime.datetime) -> Charge:
 @outside_transaction
 def reconcile(*, charge_id: int, at: datetime.datetime) -> Charge:
     """Ask the gateway what became of an attempt and settle what it answers."""
+    charge, _outcome = _reconcile(charge_id=charge_id, at=at)
+    return charge
+
+
+def _reconcile(*, charge_id: int, at: datetime.datetime) -> tuple[Charge, Outcome]:
+    """Return the attempt as it stands then, and what the gateway said: UNKNOWN where it did not answer."""
     charge = Charge.objects.select_related("gateway_account").get(pk=charge_id)
     if charge.gateway_account is None:
-        return charge
+        return charge, Outcome.UNKNOWN
     try:
         with registry.place_for_a_call():
             state = registry.adapter(charge.gateway_account).query_payment(charge.number)
     except (GatewayUnavailable, GatewayRefused) as error:
         log.warning("query_unanswered", charge=charge.number, error=str(error))
-        return settlement.asked(charge_id=charge_id, answer=str(error), at=at)
-    return settlement.settle(charge_id=charge_id, state=state, at=at)
+        state = PaymentState(outcome=Outcome.UNKNOWN, number=charge.number, gateway_status=str(error))
+    return settlement.settle(charge_id=charge_id, state=state, at=at), state.outcome
 
 
 @outside_transaction
-def retire(*, charge_id: int, at: datetime.datetime) -> Charge:
+def retire(*, charge_id: int, at: datetime.datetime) -> tuple[Charge, Outcome]:
     """
-    Stop an attempt that another one replaces: ask, close at the gateway, ask again where it was too late.
+    Stop an attempt that is not wanted any more: ask, close at the gateway, ask again where it was too late.
 
-    Where the gateway will not close (yet), the attempt stays open and the sweep goes on asking about it.
+    Where the gateway will not close (yet), the attempt stays open and the sweep goes on asking about it. Returns the
+    attempt and the gateway's last word about it: UNKNOWN where it did not answer.
     """
-    charge = reconcile(charge_id=charge_id, at=at)
+    charge, outcome = _reconcile(charge_id=charge_id, at=at)
     if charge.status not in OPEN or charge.gateway_account is None:
-        return charge
+        return charge, outcome
     try:
         with registry.place_for_a_call():
             result = registry.adapter(charge.gateway_account).close_payment(charge.number)
     except (GatewayUnavailable, GatewayRefused) as error:
         log.warning("close_unanswered", charge=charge.number, error=str(error))
-        return charge
+        return charge, Outcome.UNKNOWN
+    if result.outcome is Outcome.FAILED:
+        return _reconcile(charge_id=charge_id, at=at)
     if result.outcome is Outcome.SUCCEEDED:
-        return settlement.note(charge_id=charge_id, event=Event.CLOSED, answer=result.gateway_status, at=at)
-    return reconcile(charge_id=charge_id, at=at) if result.outcome is Outcome.FAILED else charge
+        charge = settlement.note(charge_id=charge_id, event=Event.CLOSED, answer=result.gateway_status, at=at)
+    return charge, result.outcome
 
 
 def sweep_due(*, limit: int = 100) -> int:
@@ -255,7 +264,10 @@ def sweep_due(*, limit: int = 100) -> int:
 
 @outside_transaction
 def ask(*, charge_id: int, at: datetime.datetime) -> Charge:
-    """Ask about an attempt; close it too where another replaced it or its order no longer waits for cash."""
-    is_wanted = Charge.objects.filter(pk=charge_id, is_replaced=False, order__status__in=AWAITING_CASH).exists()
-    step = reconcile if is_wanted else retire
-    return step(charge_id=charge_id, at=at)
+    """Ask about an attempt; close it too where another replaced it, or its order no longer waits for cash."""
+    is_wanted = Charge.objects.filter(
+        pk=charge_id, is_replaced=False, order__status__in=AWAITING_CASH, order__expires_at__gt=at
+    ).exists()
+    step = _reconcile if is_wanted else retire
+    charge, _outcome = step(charge_id=charge_id, at=at)
+    return charge

@@ -1,7 +1,7 @@
 """
 An order appears: one statement writes everything of it.
 
-This is the hot path, so it is one statement by hand: order, history, charge, transfers, audit row, the family's
+This is the hot path, so it is one statement by hand: order, history, charge, transfers, audit row, event, the family's
 document and the points stand or fall together on the order's unique numbers (`ON CONFLICT DO NOTHING`) and on what the
 customer's account holds. The order comes first, so that two calls with one number wait for each other there. The
 account stands first among the rest because PostgreSQL carries out what the main query does not read from the last to
@@ -26,6 +26,8 @@ from payments.ledger.operations import NotEnough, Posting
 from payments.orders.models import OrderKind
 from payments.orders.operations import finishing_postings
 from payments.orders.states import Event, Status, next_status
+from payments.outbox import events
+from payments.outbox.models import EventKind
 
 
 class NumberReused(Conflict):
@@ -119,7 +121,7 @@ WITH placed AS (
     VALUES (%(number)s, %(family)s, %(kind)s, %(client_id)s, %(customer_id)s, %(client_order_no)s, %(client_pay_no)s,
         %(fingerprint)s, %(title)s, %(total_fen)s, %(shipping_fen)s, %(points_fen)s, %(cash_fen)s, %(status)s, '',
         %(notify_url)s, %(at)s, %(expires_at)s, %(finished_at)s)
-    ON CONFLICT DO NOTHING RETURNING id
+    ON CONFLICT DO NOTHING RETURNING {columns}
 ), spent AS (
     {spend}
 ), documented AS (
@@ -140,6 +142,8 @@ WITH placed AS (
 ), audited AS (
     INSERT INTO payments_auditrow (at, actor, action, subject, request_id, detail)
     SELECT %(at)s, %(actor)s, 'order.place', 'order:' || %(number)s::text, %(request_id)s, %(detail)s::jsonb FROM placed
+), told AS (
+    {tell}
 )
 SELECT id FROM placed
 """
@@ -149,6 +153,11 @@ _SPEND = """
     FROM placed
     WHERE account.customer_id = %(customer_id)s AND account.kind = 'points' AND %(points_fen)s > 0
 """
+_STATEMENT = (
+    _PLACE.replace("{columns}", ", ".join(events.COLUMNS))
+    .replace("{spend}", _SPEND)
+    .replace("{tell}", events.telling(source="(SELECT * FROM placed WHERE status = 'pay_finished')"))
+)
 
 
 def place(placement: Placement) -> int | None:
@@ -173,8 +182,9 @@ def place(placement: Placement) -> int | None:
         "tender": Tender.POINTS.value,
         "postings": json.dumps([vars(posting) for posting in placement.postings()]),
         "detail": json.dumps({"total_fen": placement.total_fen, "points_fen": placement.points_fen}),
+        **events.parameters(kind=EventKind.ORDER_PAID, at=placement.at),
     }
-    statement = _PLACE.replace("{spend}", _SPEND).replace("{document}", placement.document.insert)
+    statement = _STATEMENT.replace("{document}", placement.document.insert)
     try:
         with connection.cursor() as cursor:
             cursor.execute(statement, parameters)

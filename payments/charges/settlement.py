@@ -9,7 +9,7 @@ import datetime
 
 import structlog
 
-from payments import audit
+from payments import audit, transactions
 from payments.charges import sweep
 from payments.charges.models import Charge, Tender
 from payments.charges.states import BOOKED, OPEN, Event, Status, next_status
@@ -23,12 +23,14 @@ from payments.orders.models import MoneyFlag, Order
 from payments.orders.states import AWAITING_CASH
 from payments.orders.states import Event as OrderEvent
 from payments.orders.states import Status as OrderStatus
+from payments.outbox import operations as outbox
+from payments.outbox.models import EventKind
 from payments.transactions import transaction, transaction_required
 
 log = structlog.get_logger(__name__)
 
-# After its expiry at the gateway, a number that the gateway does not know will never be paid.
-NOT_FOUND_IS_FINAL_AFTER = datetime.timedelta(seconds=60)
+# Gives back what was paid too late or twice (`payments.closing.late_money`).
+LATE_MONEY_TASK = "payments.refund_late_money"
 ANSWER_LENGTH_MAX = 200
 
 
@@ -62,14 +64,6 @@ def note(
             # A refused one is asked about once: a request whose process was killed may have been taken before.
             charge.next_query_at = at if charge.status == Status.FAILED else None
         charge.save(update_fields=["status", "last_answer", "payload", "next_query_at"])
-        return charge
-
-
-def asked(*, charge_id: int, answer: str, at: datetime.datetime) -> Charge:
-    """Record a query that was not answered definitely, and when to ask again."""
-    with transaction():
-        _order, charge = lock(charge_id=charge_id)
-        _ask_again(charge=charge, answer=answer, at=at)
         return charge
 
 
@@ -114,7 +108,7 @@ def _actor(charge: Charge) -> str:
 def _is_gone(*, charge: Charge, state: PaymentState, at: datetime.datetime) -> bool:
     if state.outcome is not Outcome.NOT_FOUND or charge.expires_at is None:
         return False
-    return at > charge.expires_at + NOT_FOUND_IS_FINAL_AFTER
+    return at > charge.expires_at + sweep.NOT_FOUND_IS_FINAL_AFTER
 
 
 def _settle_closed(*, charge: Charge, answer: str) -> None:
@@ -128,7 +122,7 @@ def _settle_closed(*, charge: Charge, answer: str) -> None:
 def _ask_again(*, charge: Charge, answer: str, at: datetime.datetime) -> None:
     charge.last_answer = answer[:ANSWER_LENGTH_MAX]
     charge.queries += 1
-    charge.next_query_at = sweep.next_query_at(queries=charge.queries, at=at) if charge.status in OPEN else None
+    charge.next_query_at = sweep.next_query_of(charge, at=at) if charge.status in OPEN else None
     charge.save(update_fields=["last_answer", "queries", "next_query_at"])
 
 
@@ -153,6 +147,9 @@ def _settle_paid(*, order: Order, charge: Charge, state: PaymentState, at: datet
         _pay_order(order=order, charge=charge, actor=actor, at=at)
     else:
         orders.flag(order=order, money_flag=_surplus_flag(order), actor=actor, reason=charge.number)
+        transactions.wake(LATE_MONEY_TASK)
+        is_late = order.status == OrderStatus.CLOSED
+        outbox.record(order=order, kind=EventKind.ORDER_PAID_LATE if is_late else EventKind.ORDER_OVERPAID, at=at)
 
 
 def _cash_posting(*, order: Order, charge: Charge, pays: bool) -> Posting:

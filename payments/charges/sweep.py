@@ -17,10 +17,23 @@ TASK = "payments.reconcile_due_charges"
 LEASE = datetime.timedelta(seconds=60)
 
 
+# What a gateway does not know so long after an attempt's end there will never be paid.
+NOT_FOUND_IS_FINAL_AFTER = datetime.timedelta(seconds=60)
+# The moments at which something can be learnt of an attempt that nobody paid, after its end at the gateway.
+ENDS = (datetime.timedelta(seconds=1), NOT_FOUND_IS_FINAL_AFTER + datetime.timedelta(seconds=1))
+
+
 def next_query_at(*, queries: int, at: datetime.datetime) -> datetime.datetime:
-    """Return when a charge that was asked about `queries` times is to be asked about next."""
+    """Return when what was asked about `queries` times is to be asked about next."""
     delay = DELAYS_SECONDS[min(queries, len(DELAYS_SECONDS) - 1)]
     return at + datetime.timedelta(seconds=delay)
+
+
+def next_query_of(charge: Charge, *, at: datetime.datetime) -> datetime.datetime:
+    """Return when an open attempt is to be asked about next: as the schedule has it, and not long after its end."""
+    by_schedule = next_query_at(queries=charge.queries, at=at)
+    ends = [charge.expires_at + after for after in ENDS if charge.expires_at and charge.expires_at + after > at]
+    return min([by_schedule, *ends])
 
 
 @transaction_required

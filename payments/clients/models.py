@@ -1,5 +1,8 @@
+import base64
+import datetime
 import hashlib
 import ipaddress
+import os
 import uuid
 
 from django.conf import settings
@@ -11,6 +14,9 @@ from django.utils.translation import gettext_lazy as _
 
 from payments import secrets
 
+WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105  the standard's
+WEBHOOK_SECRET_BYTES = 32
+
 
 class SignType(models.TextChoices):
     MD5 = "MD5", "MD5"
@@ -20,6 +26,21 @@ class SignType(models.TextChoices):
 class PointsPolicy(models.TextChoices):
     POINTS_FIRST = "points_first", _("points leave the account when the order is made")
     POINTS_LAST = "points_last", _("points are held and taken once the cash is there")
+
+
+class RefundPolicy(models.TextChoices):
+    """Which of an order's tenders goes back first."""
+
+    CASH_FIRST = "cash_first", _("cash first")
+    POINTS_FIRST = "points_first", _("points first")
+    PRO_RATA = "pro_rata", _("each in proportion")
+
+
+class LateMoneyPolicy(models.TextChoices):
+    """What becomes of money that came too late or twice."""
+
+    REFUND = "refund", _("goes back by itself")
+    HOLD = "hold", _("waits for staff")
 
 
 def validate_network(text: str) -> None:
@@ -34,6 +55,11 @@ def token_digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def new_webhook_secret() -> str:
+    """Return a secret as Standard Webhooks writes them."""
+    return WEBHOOK_SECRET_PREFIX + base64.b64encode(os.urandom(WEBHOOK_SECRET_BYTES)).decode()
+
+
 class ApiClient(models.Model):
     """A calling system. Its Django user is its service account, so that permissions are Django's own."""
 
@@ -42,6 +68,9 @@ class ApiClient(models.Model):
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("service account"))
     token_sha256 = models.CharField(_("token digest"), max_length=64, unique=True, editable=False)
     sealed_secret = models.TextField(_("signing secret, sealed"), editable=False)
+    sealed_webhook_secret = models.TextField(_("webhook secret, sealed"), editable=False, default="", db_default="")
+    sealed_webhook_secret_before = models.TextField(editable=False, default="", db_default="")
+    webhook_secret_before_until = models.DateTimeField(null=True, editable=False)  # signed with as well until then
     sign_type = models.CharField(_("signing method"), max_length=16, choices=SignType, default=SignType.MD5)
     families = ArrayField(models.CharField(max_length=32), verbose_name=_("families it serves"), default=list)
     allowed_networks = ArrayField(
@@ -68,6 +97,23 @@ class ApiClient(models.Model):
         _("points policy"), max_length=16, choices=PointsPolicy, default=PointsPolicy.POINTS_FIRST
     )
     order_ttl_seconds = models.PositiveIntegerField(_("seconds an order may wait"), default=1_800)
+    refund_policy = models.CharField(
+        _("refund policy"),
+        max_length=16,
+        choices=RefundPolicy,
+        default=RefundPolicy.CASH_FIRST,
+        db_default=RefundPolicy.CASH_FIRST,
+    )
+    approval_above_fen = models.BigIntegerField(
+        _("refunds above this need a second person"), null=True, blank=True, help_text=_("In fen. Empty: none does.")
+    )
+    late_money_policy = models.CharField(
+        _("money that comes late or twice"),
+        max_length=8,
+        choices=LateMoneyPolicy,
+        default=LateMoneyPolicy.REFUND,
+        db_default=LateMoneyPolicy.REFUND,
+    )
     always_http_200 = models.BooleanField(_("answer 200 for refusals"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
@@ -82,6 +128,16 @@ class ApiClient(models.Model):
             models.CheckConstraint(
                 name="client_points_policy_known", condition=Q(points_policy__in=PointsPolicy.values)
             ),
+            models.CheckConstraint(
+                name="client_refund_policy_known", condition=Q(refund_policy__in=RefundPolicy.values)
+            ),
+            models.CheckConstraint(
+                name="client_late_money_policy_known", condition=Q(late_money_policy__in=LateMoneyPolicy.values)
+            ),
+            models.CheckConstraint(
+                name="client_approval_limit_not_negative",
+                condition=Q(approval_above_fen__isnull=True) | Q(approval_above_fen__gte=0),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -91,15 +147,27 @@ class ApiClient(models.Model):
     def actor(self) -> str:
         return f"client:{self.name}"
 
-    @property
-    def _secret_context(self) -> bytes:
-        return secrets.context(model="apiclient", field="secret", uid=self.uid)
+    def _context(self, field: str) -> bytes:
+        return secrets.context(model="apiclient", field=field, uid=self.uid)
 
     def secret(self) -> str:
-        return secrets.unseal(sealed=self.sealed_secret, context=self._secret_context)
+        return secrets.unseal(sealed=self.sealed_secret, context=self._context("secret"))
 
     def set_secret(self, secret: str) -> None:
-        self.sealed_secret = secrets.seal(text=secret, context=self._secret_context)
+        self.sealed_secret = secrets.seal(text=secret, context=self._context("secret"))
+
+    def webhook_secrets(self, *, at: datetime.datetime) -> list[str]:
+        """Return what webhooks are signed under: the secret and, for a day after a rotation, the one before."""
+        sealed = [self.sealed_webhook_secret]
+        if self.webhook_secret_before_until is not None and at < self.webhook_secret_before_until:
+            sealed.append(self.sealed_webhook_secret_before)
+        return [secrets.unseal(sealed=text, context=self._context("webhook_secret")) for text in sealed if text]
+
+    def set_webhook_secret(self, secret: str, *, before_until: datetime.datetime) -> None:
+        """Sign webhooks under `secret` from now on, and under the present one too until `before_until`."""
+        self.sealed_webhook_secret_before = self.sealed_webhook_secret
+        self.webhook_secret_before_until = before_until if self.sealed_webhook_secret else None
+        self.sealed_webhook_secret = secrets.seal(text=secret, context=self._context("webhook_secret"))
 
     def set_token(self, token: str) -> None:
         self.token_sha256 = token_digest(token)

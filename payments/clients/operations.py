@@ -1,5 +1,6 @@
 """Making clients, and taking their keys away."""
 
+import datetime
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +10,18 @@ from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.db.models import Value
 from django.db.models.functions import Concat
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from payments import audit
-from payments.clients.models import ApiClient, SignType
+from payments.clients.models import ApiClient, SignType, new_webhook_secret
 from payments.errors import Conflict, Malformed, NotFound
 from payments.transactions import transaction, transaction_required
 
 TOKEN_BYTES = 32
 ACCOUNT_PREFIX = "client-"
+OLD_WEBHOOK_SECRET_KEPT_FOR = datetime.timedelta(hours=24)
+_WEBHOOK_FIELDS = ("sealed_webhook_secret", "sealed_webhook_secret_before", "webhook_secret_before_until")
 
 
 class ClientNameTaken(Conflict):
@@ -37,11 +41,12 @@ class ClientUnfit(Malformed):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a client needs to call, in the clear: shown once, kept nowhere."""
+    """What a client needs to call, and to believe our webhooks, in the clear: shown once, kept nowhere."""
 
     client: ApiClient
     token: str
     secret: str
+    webhook_secret: str
 
 
 def create_client(
@@ -95,16 +100,47 @@ def create_client(
 
 def rotate_keys(*, name: str, actor: str) -> Keys:
     """
-    Give a client a new token and a new secret; the old ones stop working at once.
+    Give a client a new token and new secrets. Token and signing secret stop working at once; webhooks are signed under
+    the old secret too for a day.
 
     :raises ClientUnknown: if nobody has the name
     """
     with transaction():
         client = _lock(name=name)
         keys = _new_keys(client)
-        client.save(update_fields=["token_sha256", "sealed_secret"])
+        client.save(update_fields=["token_sha256", "sealed_secret", *_WEBHOOK_FIELDS])
         audit.record(actor=actor, action="client.rotate_keys", subject=f"client:{name}")
     return keys
+
+
+def rotate_webhook_secret(*, name: str, actor: str, at: datetime.datetime) -> str:
+    """
+    Give a client a new webhook secret and return it. Webhooks are signed under the old one too for a day.
+
+    :raises ClientUnknown: if nobody has the name
+    """
+    with transaction():
+        client = _lock(name=name)
+        secret = _new_webhook_secret(client, at=at)
+        client.save(update_fields=_WEBHOOK_FIELDS)
+        audit.record(actor=actor, action="client.rotate_webhook_secret", subject=f"client:{name}")
+    return secret
+
+
+def webhook_secrets(*, client: ApiClient, at: datetime.datetime) -> list[str]:
+    """
+    Return what a client's webhooks are signed under.
+
+    A client from before there were webhooks is given a secret now; nobody knows it until it is rotated.
+    """
+    if not client.sealed_webhook_secret:
+        with transaction():
+            stored = _lock(name=client.name)
+            if not stored.sealed_webhook_secret:
+                _new_webhook_secret(stored, at=at)
+                stored.save(update_fields=_WEBHOOK_FIELDS)
+        client = stored
+    return client.webhook_secrets(at=at)
 
 
 @transaction_required
@@ -116,10 +152,21 @@ def _lock(*, name: str) -> ApiClient:
 
 
 def _new_keys(client: ApiClient) -> Keys:
-    keys = Keys(client=client, token=secrets.token_urlsafe(TOKEN_BYTES), secret=secrets.token_urlsafe(TOKEN_BYTES))
+    keys = Keys(
+        client=client,
+        token=secrets.token_urlsafe(TOKEN_BYTES),
+        secret=secrets.token_urlsafe(TOKEN_BYTES),
+        webhook_secret=_new_webhook_secret(client, at=timezone.now()),
+    )
     client.set_token(keys.token)
     client.set_secret(keys.secret)
     return keys
+
+
+def _new_webhook_secret(client: ApiClient, *, at: datetime.datetime) -> str:
+    secret = new_webhook_secret()
+    client.set_webhook_secret(secret, before_until=at + OLD_WEBHOOK_SECRET_KEPT_FOR)
+    return secret
 
 
 def _permissions(names: Sequence[str]) -> list[Permission]:

@@ -1,36 +1,22 @@
 """
-One HTTP call, one deadline.
+One HTTP call, one deadline (`payments.deadline`), on httpx's own engine, httpcore.
 
-httpx limits the time of each read, not of the whole answer: a peer that sends one byte a second holds a thread for
-hours. So this sits on httpx's own engine, httpcore, where every use of the socket (connect, TLS, headers, body) can
-be given what is left of the call's time. Looking a name up is the one step the deadline does not reach.
 No redirects, no proxies from the environment, no decompression: an answer is what came, or it is GatewayUnavailable.
 """
 
-import contextvars
 import dataclasses
 import os
 import ssl
 import threading
-import time
 import weakref
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import httpcore
 import httpx
 
+from payments.deadline import TRANSPORT_ERRORS, DeadlineBackend, time_left, within
 from payments.gateways.base import GatewayUnavailable
-
-TRANSPORT_ERRORS = (
-    httpcore.TimeoutException,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.UnsupportedProtocol,
-)
-
-_deadline: contextvars.ContextVar[float] = contextvars.ContextVar("deadline")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,16 +53,14 @@ class HttpClient:
 
         :raises GatewayUnavailable: no complete answer of bearable size in time. The request may have arrived.
         """
-        token = _deadline.set(time.monotonic() + self._limits.total_seconds)
         try:
-            return self._exchange(method, url, {**headers, "Accept-Encoding": "identity"}, body)
+            with within(self._limits.total_seconds):
+                return self._exchange(method, url, {**headers, "Accept-Encoding": "identity"}, body)
         except TRANSPORT_ERRORS as error:
             raise GatewayUnavailable(f"{urlsplit(url).hostname}: {type(error).__name__} {error}".rstrip()) from error
-        finally:
-            _deadline.reset(token)
 
     def _exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        extensions = {"timeout": {"pool": _time_left()}}
+        extensions = {"timeout": {"pool": time_left()}}
         host = urlsplit(url).netloc.rpartition("@")[2]
         fields: list[tuple[bytes | str, bytes | str]] = [("Host", host), ("Content-Length", str(len(body)))]
         fields += headers.items()
@@ -102,55 +86,7 @@ class HttpClient:
                     ssl_context=self._ssl_context or httpx.create_ssl_context(trust_env=False),
                     max_connections=self._limits.connections,
                     keepalive_expiry=30,
-                    network_backend=_DeadlineBackend(connect_seconds=self._limits.connect_seconds),
+                    network_backend=DeadlineBackend(connect_seconds=self._limits.connect_seconds),
                 )
                 weakref.finalize(self, self._pool.close)
             return self._pool
-
-
-def _time_left(most: float | None = None) -> float:
-    left = _deadline.get() - time.monotonic()
-    if left <= 0:
-        raise httpcore.ReadTimeout("the deadline has passed")
-    return left if most is None else min(left, most)
-
-
-class _DeadlineBackend(httpcore.NetworkBackend):
-    def __init__(self, *, connect_seconds: float) -> None:
-        self._connect_seconds = connect_seconds
-        self._backend = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        seconds = _time_left(self._connect_seconds)
-        return _DeadlineStream(self._backend.connect_tcp(host, port, seconds, local_address, socket_options))
-
-
-class _DeadlineStream(httpcore.NetworkStream):
-    """Each use of the socket is given what is left of the call's time, not a time of its own."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _time_left())
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _time_left())
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, _time_left()))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)

@@ -13,6 +13,7 @@ import structlog
 from django.db import IntegrityError
 from django.utils import timezone
 
+from payments import transactions
 from payments.charges import settlement, sweep
 from payments.charges.models import TRADE_NO_LENGTH_MAX, Charge
 from payments.gateways import registry
@@ -34,6 +35,7 @@ from payments.inbox.models import (
     InboundNotification,
     Verdict,
 )
+from payments.refunds import console
 from payments.transactions import transaction
 
 log = structlog.get_logger(__name__)
@@ -41,6 +43,9 @@ log = structlog.get_logger(__name__)
 # Refused deliveries are anybody's to send: so many a minute are kept, for so long.
 REFUSED_KEPT_PER_MINUTE = 120
 REFUSED_KEPT_FOR = datetime.timedelta(days=30)
+# A refund that its gateway does not know after a day is for the bill to tell.
+REFUND_ASKED_FOR = datetime.timedelta(days=1)
+TASK = "payments.process_notification"
 DROPPED_HEADERS = ("authorization", "cookie")
 
 # Of several accounts that refuse a delivery, the most telling refusal is kept.
@@ -188,25 +193,48 @@ def process(*, notification_id: int, at: datetime.datetime) -> None:
         log.exception("notification_no_longer_proven", notification_id=notification_id)
         _ask(row=row, at=at)
     else:
-        _act(row=row, told=told, at=at)
+        if told.refund is not None and row.processed_at is None and row.charge_id is not None:
+            _process_refund(row=row, number=told.refund.number, at=at)
+        else:
+            _act(row=row, told=told, at=at)
 
 
 def _act(*, row: InboundNotification, told: Notification, at: datetime.datetime) -> None:
-    """Settle what a notice tells. Only a payment is booked from it; anything else makes us ask the gateway."""
+    """
+    Settle what a notice tells. Only a payment is booked from it; anything else makes us ask the gateway.
+
+    About a refund it is asked in a task: the gateway that waits for our answer is not called meanwhile.
+    """
     if row.processed_at is not None or row.charge_id is None:
         return
     if told.kind is NotificationKind.PAYMENT:
         settlement.settle(charge_id=row.charge_id, state=told.payment, at=at)
-        InboundNotification.objects.filter(pk=row.pk, processed_at__isnull=True).update(processed_at=at)
+        _mark_processed(row=row, at=at)
+    elif told.refund is not None:
+        transactions.wake(TASK, notification_id=row.pk)
     else:
         _ask(row=row, at=at)
+
+
+def _process_refund(*, row: InboundNotification, number: str, at: datetime.datetime) -> None:
+    """Ask about the refund that a notice tells of. What is not answered stays due, for a day."""
+    assert row.charge_id is not None
+    if console.recognise(charge_id=row.charge_id, number=number, at=at):
+        _mark_processed(row=row, at=at)
+    elif at > row.received_at + REFUND_ASKED_FOR:
+        log.error("refund_notice_unconfirmed", notification_id=row.pk, refund=number)
+        _mark_processed(row=row, at=at)
+
+
+def _mark_processed(*, row: InboundNotification, at: datetime.datetime) -> None:
+    InboundNotification.objects.filter(pk=row.pk, processed_at__isnull=True).update(processed_at=at)
 
 
 def _ask(*, row: InboundNotification, at: datetime.datetime) -> None:
     with transaction():
         if row.charge_id is not None:
             sweep.ask_soon(charge_id=row.charge_id, at=at)
-        InboundNotification.objects.filter(pk=row.pk, processed_at__isnull=True).update(processed_at=at)
+        _mark_processed(row=row, at=at)
 
 
 def process_due(*, limit: int = 100) -> int:

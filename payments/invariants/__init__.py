@@ -15,7 +15,8 @@ from django.db import connection
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from payments.invariants.table import TABLE, Invariant, parameters
+from payments.invariants.shape import Invariant
+from payments.invariants.table import TABLE, parameters
 from payments.models import Order
 from payments.orders import families
 from payments.transactions import transaction, transaction_required

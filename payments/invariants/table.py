@@ -6,33 +6,27 @@ The numbering I1–I15 is the one of the project's list of invariants; some have
 not built yet.
 """
 
-import dataclasses
 from typing import Any
 
 from django.apps import apps
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from payments.charges import states as charge_states
 from payments.charges.models import CASH
+from payments.invariants.outbox import OUTBOX
+from payments.invariants.refunds import REFUNDS
+from payments.invariants.shape import Invariant
 from payments.ledger import accounts
 from payments.orders import states as order_states
 from payments.orders.states import Event, Status
+from payments.refunds import states as refund_states
 
 TRIGGERS = (
     "transfer_append_only", "transfer_not_truncated", "ordertransition_append_only", "ordertransition_not_truncated",
-    "auditrow_append_only", "auditrow_not_truncated", "order_guard", "charge_guard",
+    "auditrow_append_only", "auditrow_not_truncated", "order_guard", "charge_guard", "refund_guard", "refund_leg_guard",
+    "outboxevent_guard", "outboxevent_not_deleted", "outboxevent_not_truncated", "deliveryattempt_append_only",
+    "deliveryattempt_not_truncated",
 )  # fmt: skip
-
-
-@dataclasses.dataclass(frozen=True)
-class Invariant:
-    """`over` is what is counted as checked, `breaches` selects what breaks the rule."""
-
-    name: str
-    says: Promise
-    over: str
-    breaches: str
 
 
 def parameters() -> dict[str, list[str]]:
@@ -51,6 +45,7 @@ def parameters() -> dict[str, list[str]]:
             for event, target in row.items()
         ],
         "open": list(charge_states.OPEN),
+        "refunds_open": list(refund_states.LEG_OPEN),
         "system": list(accounts.SYSTEM),
         "triggers": list(TRIGGERS),
     }
@@ -279,6 +274,19 @@ TABLE = (
         """,
     ),
     Invariant(
+        "I8c",
+        _("No order that could be closed waits for an hour past its time: points it keeps are not forgotten."),
+        "payments_order",
+        """
+        SELECT orders.number FROM payments_order orders
+        WHERE orders.status IN ('unpaid', 'point_paid') AND orders.expires_at < now() - interval '1 hour'
+            AND NOT EXISTS (
+                SELECT FROM payments_charge charge
+                WHERE charge.order_id = orders.id AND charge.tender = ANY (%(cash)s) AND charge.status = ANY (%(open)s)
+            )
+        """,
+    ),
+    Invariant(
         "I13",
         _("An order's customer is one of its client's."),
         "payments_order",
@@ -322,4 +330,6 @@ TABLE = (
         WHERE transfer.kind = 'grant' AND audited.id IS NULL
         """,
     ),
+    *REFUNDS,
+    *OUTBOX,
 )

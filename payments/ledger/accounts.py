@@ -13,10 +13,11 @@ ESCROW = "escrow"  # paid in for orders that are not finished
 SALES = "sales"
 SHIPPING = "shipping"
 SUSPENSE = "suspense"  # money that came and belongs to no order: late, paid twice, of a wrong amount
+REFUNDING = "refunding"  # taken back out of a balance for a refund that is on its way
 POINTS_ISSUED = "points_issued"
 BALANCE_ISSUED = "balance_issued"
 
-SYSTEM = (ESCROW, SALES, SHIPPING, SUSPENSE, POINTS_ISSUED, BALANCE_ISSUED)
+SYSTEM = (ESCROW, SALES, SHIPPING, SUSPENSE, REFUNDING, POINTS_ISSUED, BALANCE_ISSUED)
 
 
 class Kind(models.TextChoices):

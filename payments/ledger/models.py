@@ -22,6 +22,11 @@ class TransferKind(models.TextChoices):
     SHIPPING = "shipping", _("shipping")  # escrow → shipping
     RECHARGE = "recharge", _("recharge")  # escrow → the customer's balance
     SURPLUS = "surplus", _("surplus")  # clearing → suspense
+    REFUND = "refund", _("refund")  # sales, suspense or what was taken back → tender
+    SHIPPING_REFUND = "shipping_refund", _("refund of shipping")  # shipping → tender
+    TAKE_BACK = "take_back", _("taken back")  # the balance that a recharge filled → refunding
+    GIVE_BACK = "give_back", _("not taken back after all")  # refunding → balance
+    EXCESS = "excess", _("refunded beyond what was paid")  # suspense → clearing
 
 
 class XactIdField(models.Field):  # type: ignore[type-arg]  # only the stubs take arguments

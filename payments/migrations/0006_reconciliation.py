@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0003_wechat_and_direct_orders"),
+        ("payments", "0005_webhooks"),
     ]
 
     operations = [

@@ -42,6 +42,11 @@ class Order(models.Model):
     shipping_fen = FenField(_("shipping"))
     points_fen = FenField(_("points"))
     cash_fen = FenField(_("cash"))
+    # What refunds on their way keep reserved, and what has gone back: of the goods, of the shipping.
+    refunding_goods_fen = FenField(_("goods being refunded"), db_default=0)
+    refunding_shipping_fen = FenField(_("shipping being refunded"), db_default=0)
+    refunded_goods_fen = FenField(_("goods refunded"), db_default=0)
+    refunded_shipping_fen = FenField(_("shipping refunded"), db_default=0)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.UNPAID)
     money_flag = models.CharField(_("money flag"), max_length=16, choices=MoneyFlag, blank=True, default="")
     notify_url = models.CharField(_("tells its client at"), max_length=256, blank=True, default="", db_default="")
@@ -77,6 +82,22 @@ class Order(models.Model):
             models.CheckConstraint(
                 name="order_shipping_within_total", condition=Q(shipping_fen__gte=0, shipping_fen__lte=F("total_fen"))
             ),
+            models.CheckConstraint(
+                name="order_goods_refunded_within",
+                condition=Q(
+                    refunding_goods_fen__gte=0,
+                    refunded_goods_fen__gte=0,
+                    total_fen__gte=F("shipping_fen") + F("refunding_goods_fen") + F("refunded_goods_fen"),
+                ),
+            ),
+            models.CheckConstraint(
+                name="order_shipping_refunded_within",
+                condition=Q(
+                    refunding_shipping_fen__gte=0,
+                    refunded_shipping_fen__gte=0,
+                    shipping_fen__gte=F("refunding_shipping_fen") + F("refunded_shipping_fen"),
+                ),
+            ),
         ]
         indexes = [
             models.Index(name="order_by_created", fields=["-created_at", "-id"]),
@@ -93,6 +114,14 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def goods_fen(self) -> int:
+        return int(self.total_fen - self.shipping_fen)
+
+    @property
+    def refunded_fen(self) -> int:
+        return int(self.refunded_goods_fen + self.refunded_shipping_fen)
 
     @property
     def subject(self) -> str:

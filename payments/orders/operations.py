@@ -1,8 +1,10 @@
 """Changing orders. Lock the order before anything that belongs to it."""
 
 import datetime
+from typing import Any
 
 import structlog
+from django.db import connection
 from django.db.models import Max
 
 from payments import audit
@@ -12,7 +14,9 @@ from payments.ledger.models import TransferKind
 from payments.ledger.operations import Posting
 from payments.orders import families, states
 from payments.orders.models import MoneyFlag, Order, OrderKind, OrderTransition
-from payments.orders.states import Event, Status
+from payments.orders.states import AWAITING_CASH, Event, Status
+from payments.outbox import operations as outbox
+from payments.outbox.models import EventKind
 from payments.transactions import savepoint, transaction, transaction_required
 
 log = structlog.get_logger(__name__)
@@ -49,6 +53,34 @@ def apply(*, order: Order, event: str, actor: str, at: datetime.datetime, reason
     if target == Status.PAY_FINISHED:
         order.finished_at = at
     order.save(update_fields=["status", "finished_at"])
+
+
+# Statuses that closing may end. Of an order whose cash has come it goes back first: that is a refund.
+CLOSABLE = tuple(status for status in AWAITING_CASH if Event.CLOSED in states.TRANSITIONS[status])
+
+_CLOSE = """
+WITH moved AS (
+    INSERT INTO payments_ordertransition (order_id, sequence, source, event, target, reason, actor, at)
+    SELECT orders.id,
+        1 + coalesce((SELECT max(sequence) FROM payments_ordertransition move WHERE move.order_id = orders.id), 0),
+        orders.status, %(event)s, %(target)s, %(reason)s, %(actor)s, %(at)s
+    FROM payments_order orders WHERE orders.id = ANY (%(ids)s)
+)
+UPDATE payments_order SET status = %(target)s, closed_at = %(at)s WHERE id = ANY (%(ids)s)
+"""
+
+
+@transaction_required
+def close_all(*, order_ids: list[int], actor: str, at: datetime.datetime, reason: str) -> None:
+    """Apply `closed` to locked orders in one of `CLOSABLE`: one statement for a thousand as for one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CLOSE,
+            {
+                "ids": order_ids, "event": Event.CLOSED.value, "target": Status.CLOSED.value, "reason": reason,
+                "actor": actor, "at": at,
+            },
+        )  # fmt: skip
 
 
 def finishing_postings(
@@ -92,6 +124,7 @@ def finish(*, order: Order, reference: str, actor: str, at: datetime.datetime) -
             shipping_fen=order.shipping_fen,
         )
     )
+    outbox.record(order=order, kind=EventKind.ORDER_PAID, at=at)
     fulfil(order=order, at=at)
 
 
@@ -116,6 +149,25 @@ def fulfil(*, order: Order, at: datetime.datetime) -> None:
             order.save(update_fields=["fulfil_due_at"])
 
 
+@transaction_required
+def refunded(*, order: Order, refund: Any, actor: str, at: datetime.datetime) -> None:
+    """
+    Record on a locked order that a refund of it succeeded, and let the family take back what it delivered.
+
+    If it cannot, the refund stands, as the money is gone: the order is flagged.
+    """
+    if order.status == Status.TOTAL_REFUND:  # a gateway gave back more than all: there is no more to take back
+        return
+    event = Event.REFUNDED_IN_FULL if order.refunded_fen == order.total_fen else Event.REFUNDED_IN_PART
+    apply(order=order, event=event, actor=actor, at=at, reason=refund.number)
+    try:
+        with savepoint():
+            families.family(order.family).take_back(order=order, refund=refund)
+    except Exception:
+        log.exception("take_back_failed", order=order.number, refund=refund.number)
+        flag(order=order, money_flag=MoneyFlag.NEEDS_ATTENTION, actor=actor, reason=refund.number)
+
+
 def fulfil_due(*, at: datetime.datetime, limit: int = 100) -> int:
     """Try again what `fulfil` could not do. Returns how many orders were tried."""
     due = Order.objects.filter(fulfil_due_at__lte=at).order_by("fulfil_due_at").values_list("pk", flat=True)[:limit]
@@ -135,3 +187,11 @@ def flag(*, order: Order, money_flag: MoneyFlag, actor: str, reason: str) -> Non
     order.money_flag = money_flag
     order.save(update_fields=["money_flag"])
     audit.record(actor=actor, action="order.flag", subject=order.subject, flag=money_flag, reason=reason)
+
+
+@transaction_required
+def clear_flag(*, order: Order, actor: str, reason: str) -> None:
+    """Take the money flag of a locked order away: what it told is done with."""
+    cleared, order.money_flag = order.money_flag, MoneyFlag.NONE
+    order.save(update_fields=["money_flag"])
+    audit.record(actor=actor, action="order.unflag", subject=order.subject, flag=cleared, reason=reason)

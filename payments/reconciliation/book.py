@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import Case, Exists, OuterRef, Q, Subquery, When
 
 from payments.charges.models import Charge
 from payments.charges.states import BOOKED
@@ -10,6 +10,8 @@ from payments.reconciliation import days, merchants
 from payments.reconciliation.matching import Ours, Theirs
 from payments.reconciliation.models import BillLine, GatewayBill
 from payments.reconciliation.states import Entry, Remedy
+from payments.refunds.models import RefundLeg
+from payments.refunds.states import LegStatus
 from payments.transactions import transaction_required
 
 BATCH = 2_000
@@ -60,13 +62,26 @@ def _payments(*, bill: GatewayBill) -> Iterator[Ours]:
         )  # fmt: skip
 
 
-def _refunds(*, bill: GatewayBill) -> Iterator[Ours]:  # joined at merge
-    """
-    What we gave back that day, and whatever became of the refunds that the bill names.
-
-    Out of RefundLeg, sorted by (charge's number, refund number): `number` is the charge's, `refund_number` the leg's
-    foreign number where it has one, else its number; `at` its settled_at; `total_fen` the charge's paid_fen;
-    `unbooked` is none if succeeded, CHECK_BY_HAND if failed or abnormal, else WAIT_NEXT_DAY; `elsewhere` the day of
-    another bill's line of that number and refund number that is matched.
-    """
-    return iter(())
+def _refunds(*, bill: GatewayBill) -> Iterator[Ours]:
+    """What went back that day, and whatever became of the refunds that the bill names."""
+    start, end = days.bounds(bill.day)
+    of_the_merchant = RefundLeg.objects.filter(
+        charge__gateway_account__in=merchants.accounts_of(bill.account)
+    ).annotate(told_number=Case(When(foreign_number="", then="number"), default="foreign_number"))
+    named = bill.lines.filter(kind=Entry.REFUND, charge=OuterRef("charge"), refund_number=OuterRef("told_number"))
+    elsewhere = BillLine.objects.filter(
+        charge=OuterRef("charge"), refund_number=OuterRef("told_number"), kind=Entry.REFUND, is_matched=True
+    ).exclude(bill=bill)
+    legs = (
+        of_the_merchant.filter(Q(status=LegStatus.SUCCEEDED, settled_at__gte=start, settled_at__lt=end) | Exists(named))
+        .annotate(elsewhere=Subquery(elsewhere.values("bill__day")[:1]))
+        .select_related("charge")
+        .order_by("charge__number", "told_number")
+    )
+    for leg in legs.iterator(chunk_size=BATCH):
+        yield Ours(
+            kind=Entry.REFUND, number=leg.charge.number, refund_number=leg.told_number,
+            trade_no=leg.charge.gateway_trade_no, amount_fen=leg.amount_fen, total_fen=leg.charge.paid_fen or 0,
+            at=leg.settled_at, charge_id=leg.charge_id, status=leg.status,
+            unbooked=None if leg.status == LegStatus.SUCCEEDED else Remedy.ASK_GATEWAY, elsewhere=leg.elsewhere,
+        )  # fmt: skip

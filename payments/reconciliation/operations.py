@@ -20,7 +20,8 @@ from payments.errors import Conflict, NotFound, OnetillError
 from payments.gateways.models import GatewayAccount
 from payments.reconciliation import bills, book, days, matching, merchants, recording, schedule
 from payments.reconciliation.models import TEXT_LENGTH_MAX, Difference, GatewayBill
-from payments.reconciliation.states import UNSETTLED, BillStatus, DifferenceStatus, Remedy
+from payments.reconciliation.states import UNSETTLED, BillStatus, DifferenceStatus, Entry, Remedy
+from payments.refunds import console
 from payments.transactions import outside_transaction, transaction
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,9 @@ TASK = "payments.reconcile_bills"
 
 # Of one run: the next takes up where it ends, and a task stays within the broker's visibility timeout.
 BILLS_MAX = 100
+
+# These only ask the gateway; what it answers is as good as a notification.
+SAFE_REMEDIES = (Remedy.ASK_GATEWAY, Remedy.BOOK_CONSOLE_REFUND)
 
 
 class DayNotOver(OnetillError):
@@ -115,10 +119,10 @@ def _reconcile(*, account_id: int, day: datetime.date, at: datetime.datetime) ->
     if not bill.sha256:
         return bill
     bill = match(bill_id=bill.pk, at=at)
-    asked = Difference.objects.filter(
-        account=account_id, day=day, status=DifferenceStatus.OPEN, remedy=Remedy.ASK_GATEWAY
+    remediable = Difference.objects.filter(
+        account=account_id, day=day, status=DifferenceStatus.OPEN, remedy__in=SAFE_REMEDIES, charge__isnull=False
     )
-    for difference_id in list(asked.values_list("pk", flat=True)):
+    for difference_id in list(remediable.values_list("pk", flat=True)):
         apply_remedy(difference_id=difference_id, at=at)
     return bill
 
@@ -170,18 +174,24 @@ def settle(*, difference_id: int, actor: str, reason: str, at: datetime.datetime
         return difference
 
 
+@outside_transaction
 def apply_remedy(*, difference_id: int, at: datetime.datetime) -> None:
     """
-    Do about a difference what is safe without a person: have the gateway asked about the charge.
+    Do about a difference what is safe without a person: ask the gateway itself about the payment or the refund.
+
+    What it answers is booked as ever; a refund that its console made too. The next comparison settles the difference.
 
     :raises RemedyByHand: if that is not its remedy
     :raises DifferenceUnknown: if there is none of that id
     """
     with transaction():
         difference = _lock_difference(difference_id)
-        if difference.remedy != Remedy.ASK_GATEWAY or difference.charge_id is None:
+        if difference.remedy not in SAFE_REMEDIES or difference.charge_id is None:
             raise RemedyByHand(remedy=difference.get_remedy_display())
-        sweep.ask_soon(charge_id=difference.charge_id, at=at)
+        if difference.entry == Entry.PAYMENT:
+            sweep.ask_soon(charge_id=difference.charge_id, at=at)
+            return
+    console.recognise(charge_id=difference.charge_id, number=difference.refund_number, at=at)
 
 
 def _lock_difference(difference_id: int) -> Difference:

@@ -14,6 +14,7 @@ from payments.models import Order, Transfer
 from tests.calls import body, signed
 from tests.checkout.test_documents import PAY
 from tests.payments.api.accounts import connect_wechat_v2
+from tests.payments.outbox.shop import event_of, paid_order
 from tests.world import SECRET, make_customer, points_fen
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +63,11 @@ ROUTES = {
     r"^api/orders/?$": [Route("GET", "/api/orders/", "client", {})],
     r"^api/orders/(?P<number>[^/\x00]+)/?$": [Route("GET", "/api/orders/NUMBER/", "client", {})],
     r"^api/charges/?$": [Route("GET", "/api/charges/", "client", {})],
-    r"^api/(?:customers|orders|charges)/": [Route("POST", "/api/customers//", "nowhere")],
+    r"^api/webhooks/?$": [Route("GET", "/api/webhooks/", "client", {})],
+    r"^api/webhooks/(?P<event_id>[^/\x00]+)/redeliver/?$": [
+        Route("POST", "/api/webhooks/EVENT/redeliver/", "client", {})
+    ],
+    r"^api/(?:customers|orders|charges|webhooks)/": [Route("POST", "/api/customers//", "nowhere")],
     r"^rest/order/?$": [Route("POST", "/rest/order", "client", ORDER)],
     r"^rest/wx/push_order/?$": [Route("POST", "/rest/wx/push_order", "client", PUSH | {"type": "NATIVE"})],
     r"^rest/ali/push_order/?$": [Route("POST", "/rest/ali/push_order", "client", PUSH | {"type": "APP"})],
@@ -117,9 +122,11 @@ def routes(*who):
     return pytest.mark.parametrize("route", chosen, ids=lambda route: f"{route.method} {route.path}")
 
 
-def call(route, *, number="2018061500000000", user="442090", secret=SECRET, token="shop-token", client=None):
+def call(
+    route, *, number="2018061500000000", event="evt_none", user="442090", secret=SECRET, token="shop-token", client=None
+):
     """Make the route's call as the client of `token` and `secret` would."""
-    path = route.path.replace("NUMBER", number).replace("USER", user)
+    path = route.path.replace("NUMBER", number).replace("USER", user).replace("EVENT", event)
     headers = {"authorization": f"Token {token}"} if token else {}
     client = client or Client()
     if route.params is None:
@@ -147,8 +154,9 @@ def test_control_a_good_call_is_answered(shop, route, request):
     if "/ali/" in route.path:
         request.getfixturevalue("alipay")
     number = call(ROUTES[r"^rest/order/?$"][0]).json()["data"]["order_number"]
+    event = event_of(paid_order(shop)).uid if "EVENT" in route.path else ""
 
-    assert call(route, number=number).status_code == 200
+    assert call(route, number=number, event=event).status_code == 200
 
 
 @routes("client")
@@ -303,7 +311,9 @@ CURSORS = [
 ]  # fmt: skip
 
 
-LISTS = pytest.mark.parametrize("path", ["/api/customers/442090/statement/", "/api/orders/", "/api/charges/"])
+LISTS = pytest.mark.parametrize(
+    "path", ["/api/customers/442090/statement/", "/api/orders/", "/api/charges/", "/api/webhooks/"]
+)
 
 
 @LISTS

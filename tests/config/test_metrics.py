@@ -15,7 +15,8 @@ from payments.charges import operations as charges
 from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
-from payments.models import Charge, Difference, GatewayBill, InboundNotification, Order
+from payments.models import Charge, Difference, GatewayBill, InboundNotification, Order, WebhookEndpoint
+from payments.outbox import operations as outbox
 from tests.world import make_client, make_customer, make_memory_account, place_order
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +58,15 @@ def test_an_empty_book_shows_every_series_at_zero():
         "onetill_notifications_due",
         "onetill_notifications_oldest_due_seconds",
         "onetill_orders_fulfilment_due",
+        "onetill_orders_closing_overdue_seconds",
+        'onetill_refunds_waiting{status="to_approve"}',
+        'onetill_refunds_waiting{status="pending"}',
+        "onetill_refunds_stuck",
+        "onetill_refunds_query_overdue_seconds",
+        'onetill_webhooks_waiting{status="due"}',
+        'onetill_webhooks_waiting{status="parked"}',
+        "onetill_webhooks_oldest_undispatched_seconds",
+        "onetill_webhook_endpoints_parked",
         'onetill_reconciliation_differences{kind="ours_missing"}',
         "onetill_bills_missing",
     ):
@@ -111,6 +121,24 @@ def test_refused_notifications_of_the_last_hour_are_counted_by_what_was_wrong():
     assert number(scraped, f'{name}{{verdict="bad_signature"}}') == 0
 
 
+def test_webhooks_that_wait_are_counted():
+    now = timezone.now()
+    client = make_client()
+    make_customer(client=client, points_fen=1_000)
+    WebhookEndpoint.objects.create(client=client, url="https://a.example.com/")
+    WebhookEndpoint.objects.create(client=client, url="https://b.example.com/", parked_at=now, parked_reason="410 Gone")
+    place_order(client=client)
+    outbox.dispatch(at=now)
+    place_order(client=client, number="T2")
+
+    scraped = scrape()
+
+    assert number(scraped, 'onetill_webhooks_waiting{status="due"}') == 1
+    assert number(scraped, 'onetill_webhooks_waiting{status="parked"}') == 1
+    assert number(scraped, "onetill_webhook_endpoints_parked") == 1
+    assert 0 < number(scraped, "onetill_webhooks_oldest_undispatched_seconds") < 60
+
+
 def test_open_differences_and_missing_bills_are_counted(charge):
     day = datetime.date(2018, 6, 15)
     GatewayBill.objects.create(account=charge.gateway_account, day=day)
@@ -139,7 +167,7 @@ def test_numbers_stop_at_the_bound(charge, monkeypatch):
 
 
 def test_a_scrape_costs_a_fixed_number_of_bounded_queries(charge, django_assert_num_queries):
-    with django_assert_num_queries(11) as captured:
+    with django_assert_num_queries(18) as captured:
         scrape()
 
     assert all("LIMIT" in query["sql"] for query in captured.captured_queries)

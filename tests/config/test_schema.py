@@ -15,6 +15,8 @@ CALLS = {
     ("/api/orders/", "get"),
     ("/api/orders/{number}/", "get"),
     ("/api/charges/", "get"),
+    ("/api/webhooks/", "get"),
+    ("/api/webhooks/{event_id}/redeliver/", "post"),
     ("/rest/order/", "post"),
     ("/rest/wx/push_order/", "post"),
     ("/rest/ali/push_order/", "post"),

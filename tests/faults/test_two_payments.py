@@ -138,7 +138,7 @@ def test_an_unscanned_code_of_alipays_is_not_closed_though_it_is_not_found_and_c
     first = start(order, ALIPAY)
 
     charges.reconcile(charge_id=first.pk, at=timezone.now())
-    retired = charges.retire(charge_id=first.pk, at=timezone.now())
+    retired, _outcome = charges.retire(charge_id=first.pk, at=timezone.now())
 
     assert (retired.status, retired.last_answer) == ("pending", "ACQ.TRADE_NOT_EXIST")
     simulator.pay(first.number)

@@ -15,8 +15,9 @@ from payments.gateways import memory
 from payments.gateways.base import Mode, Outcome, PaymentState
 from payments.invariants.table import TABLE
 from payments.ledger.accounts import Kind
-from payments.models import Order
+from payments.models import Order, WebhookEndpoint
 from payments.orders.models import OrderKind
+from payments.outbox import operations as outbox
 from tests.world import make_client, make_memory_account
 
 FAMILIES = ("checkout", "payments")
@@ -60,11 +61,12 @@ def settle(charge, trade_no):
 def make_books():
     """
     Orders of every kind: points alone; points and cash, paid twice; waiting for cash; points held for later; a
-    recharge and an appointment, both paid.
+    recharge and an appointment, both paid. The client is to be told of what was paid.
     """
     memory.forget_everything()
     make_memory_account()
     first, last = make_client(name="first"), make_client(name="last", points_policy="points_last")
+    WebhookEndpoint.objects.create(client=first, url="https://www.example.com/")
     for client in (first, last):
         give(client, points_fen=13_000)
     place(first, "points")
@@ -79,6 +81,7 @@ def make_books():
         (OrderKind.APPOINTMENT, Booking(time=timezone.now(), subject="张三")),
     ):
         settle(attempt(place_directly(first, kind, booking), Mode.QR), f"trade-{kind}")
+    outbox.dispatch(at=timezone.now())
 
 
 def number(of):

@@ -58,6 +58,7 @@ WAITING_CASH = charge_is("waiting", "memory", "started")
 DROP_CHECKS = (
     "ALTER TABLE payments_order DROP CONSTRAINT order_tenders_add_up",
     "ALTER TABLE payments_order DROP CONSTRAINT order_shipping_within_total",
+    "ALTER TABLE payments_order DROP CONSTRAINT order_goods_refunded_within",
 )
 
 SABOTAGE = {
@@ -229,11 +230,44 @@ SABOTAGE = {
         f"UPDATE payments_charge SET next_query_at = NULL WHERE number = {WAITING_CASH}",
     ),
     "an order of another client's customer": (
-        {"I13"},
+        {"I13", "I10b"},
         (
             "UPDATE payments_order SET client_id = (SELECT id FROM payments_apiclient WHERE name = 'last') "
             "WHERE client_order_no = 'points'"
         ),
+    ),
+    "a paid order that its client was not told of": (
+        {"I10a"},
+        f"DELETE FROM payments_outboxevent WHERE order_id = {order_is('mixed')} AND kind = 'order.paid'",
+        (
+            "UPDATE payments_outboxevent SET version = 1, body = replace(body, '\"version\":2', '\"version\":1') "
+            f"WHERE order_id = {order_is('mixed')}"
+        ),
+    ),
+    "an event with a number left out": (
+        {"I10b"},
+        (
+            "UPDATE payments_outboxevent SET version = 3, body = replace(body, '\"version\":2', '\"version\":3') "
+            f"WHERE order_id = {order_is('mixed')} AND version = 2"
+        ),
+    ),
+    "a body of another order": (
+        {"I10b"},
+        (
+            'UPDATE payments_outboxevent SET body = replace(body, \'"order_number":"2\', \'"order_number":"1\') '
+            f"WHERE order_id = {order_is('points')}"
+        ),
+    ),
+    "a delivery parked where its endpoint is not": (
+        {"I10c"},
+        (
+            "UPDATE payments_webhookdelivery SET status = 'parked', due_at = NULL "
+            "WHERE id = (SELECT min(id) FROM payments_webhookdelivery)"
+        ),
+    ),
+    "an endpoint parked behind its deliveries": (
+        {"I10c"},
+        "UPDATE payments_webhookendpoint SET parked_at = now(), parked_reason = 'x'",
     ),
     "an order placed by nobody": ({"I15a"}, "DELETE FROM payments_auditrow WHERE action = 'order.place'"),
     "cash booked by nobody": ({"I15b"}, "DELETE FROM payments_auditrow WHERE action LIKE 'charge.%'"),

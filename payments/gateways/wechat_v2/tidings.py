@@ -10,12 +10,13 @@ from payments.gateways.wechat_v2.codec import SUCCESS
 from payments.gateways.wechat_v2.markup import Malformed
 
 # Source: pay.weixin.qq.com/wiki/doc/api/H5.php?chapter=9_5 (refundquery)
+STUCK = "CHANGE"
 REFUND_OUTCOMES = {
     "SUCCESS": Outcome.SUCCEEDED,
     "PROCESSING": Outcome.PENDING,
     # The payer's bank did not take it and the money waits with WeChat: no failure, and never a second refund. Staff
     # send it on by hand, in the merchant's console.
-    "CHANGE": Outcome.PENDING,
+    STUCK: Outcome.PENDING,
     "REFUNDCLOSE": Outcome.FAILED,  # the money stayed with the merchant; only a new number can try again
 }
 
@@ -76,6 +77,7 @@ def _refund_state(*, number: str, status: str, amount: str, refunded_at: str) ->
         amount_fen=codec.fen(amount),
         refunded_at=codec.moment(refunded_at) if refunded_at and outcome is Outcome.SUCCEEDED else None,
         gateway_status=status,
+        is_stuck=status == STUCK,
     )
 
 

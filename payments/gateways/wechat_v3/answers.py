@@ -11,11 +11,10 @@ from payments.gateways.wechat_v3.keys import PlatformKeys
 REFUND_OUTCOMES = {
     "SUCCESS": Outcome.SUCCEEDED,
     "PROCESSING": Outcome.PENDING,
-    # The money has left the merchant and could not reach the payer: staff must lead it on. To refund once more would
-    # pay twice.
     "ABNORMAL": Outcome.PENDING,
     "CLOSED": Outcome.FAILED,
 }
+STUCK = "ABNORMAL"
 PAYMENT_EVENTS, REFUND_EVENTS = "TRANSACTION.", "REFUND."
 
 
@@ -45,6 +44,7 @@ def refund_state(content: Mapping[str, Any], *, status_name: str = "status") -> 
         amount_fen=codec.fen(codec.member(content, "amount"), "refund", is_needed=True),
         refunded_at=codec.moment(refunded_at) if refunded_at else None,
         gateway_status=status,
+        is_stuck=status == STUCK,
     )
 
 

@@ -1,8 +1,9 @@
-"""Make an API client and print its token and secret, once."""
+"""Make an API client and print its token and secrets, once."""
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from payments.clients import operations
 from payments.clients.models import SignType
@@ -14,7 +15,7 @@ PERMISSIONS = {"checkout": ["checkout.point_pay"]}  # without which a client of 
 
 
 class Command(BaseCommand):
-    help = "Make an API client (or, with --rotate, give one new keys) and print its token and secret, once."
+    help = "Make an API client (or, with --rotate, give one new keys) and print its token and secrets, once."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
@@ -26,14 +27,25 @@ class Command(BaseCommand):
         parser.add_argument(
             "--rotate", action="store_true", help="new keys for a client that exists; nothing else changes"
         )
+        parser.add_argument(
+            "--rotate-webhook-secret",
+            action="store_true",
+            help="a new webhook secret for a client that exists; the old one is signed under too for a day",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            if options["rotate_webhook_secret"]:
+                self._print(**{"webhook secret": self._rotate_webhook_secret(options)})
+                return
             keys = self._rotate(options) if options["rotate"] else self._create(options)
         except OnetillError as error:
             raise CommandError(error.sentence()) from error
-        self.stdout.write(f"token:  {keys.token}")
-        self.stdout.write(f"secret: {keys.secret}")
+        self._print(token=keys.token, secret=keys.secret, **{"webhook secret": keys.webhook_secret})
+
+    def _print(self, **keys: str) -> None:
+        for name, key in keys.items():
+            self.stdout.write(f"{name + ':':<7} {key}")
         self.stderr.write("Keep them now: they are not shown again.")
 
     def _create(self, options: dict[str, Any]) -> operations.Keys:
@@ -53,3 +65,6 @@ class Command(BaseCommand):
 
     def _rotate(self, options: dict[str, Any]) -> operations.Keys:
         return operations.rotate_keys(name=options["name"], actor=ACTOR)
+
+    def _rotate_webhook_secret(self, options: dict[str, Any]) -> str:
+        return operations.rotate_webhook_secret(name=options["name"], actor=ACTOR, at=timezone.now())

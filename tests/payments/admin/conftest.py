@@ -9,7 +9,10 @@ from payments.charges import operations as charges
 from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
-from payments.models import Appointment, GatewayDefault, Order
+from payments.models import Appointment, GatewayDefault, Order, WebhookEndpoint
+from payments.outbox import operations as outbox
+from payments.refunds import operations as refunds
+from payments.refunds.operations import RefundCommand
 from tests.world import make_client, make_customer, make_difference, make_memory_account
 
 
@@ -36,6 +39,10 @@ def order():
     raw = book.notification(charge.number)
     inbox.receive(kind="memory", headers=raw.headers, body=raw.body, remote_address="127.0.0.1", at=timezone.now())
     Appointment.objects.create(order_id=placed.order_id, appointment_time=timezone.now(), appointment_for="李雷")
+    command = RefundCommand(goods_fen=100, refund_no="R-20111111111")
+    refunds.refund(order_id=placed.order_id, command=command, actor="client:shop", at=timezone.now())
+    WebhookEndpoint.objects.create(client=client, url="https://www.example.com/hook")
+    outbox.dispatch(at=timezone.now())
     make_difference(charge=charge)
     return Order.objects.get(pk=placed.order_id)
 

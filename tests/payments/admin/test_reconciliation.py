@@ -42,16 +42,6 @@ def standing():
     return list(Difference.objects.order_by("number").values_list("status", "settled_by", "settled_reason"))
 
 
-def test_who_settles_is_asked_for_the_reason_first(boss, differences):
-    response = settle(boss, *differences[:2])
-
-    shown = response.content.decode()
-    assert response.status_code == 200
-    assert "How was it dealt with?" in shown
-    assert [number in shown for number in ("X0", "X1", "X2")] == [True, True, False]
-    assert {status for status, *_rest in standing()} == {"open"}
-
-
 def test_with_a_reason_the_chosen_are_settled_and_audited(boss, differences):
     response = settle(boss, *differences[:2], reason="refunded at the console")
 
@@ -65,10 +55,8 @@ def test_with_a_reason_the_chosen_are_settled_and_audited(boss, differences):
 
 @pytest.mark.parametrize("reason", ["", " ", "x" * 201, "\x00"])
 def test_a_reason_that_says_nothing_settles_nothing(boss, differences, reason):
-    response = settle(boss, *differences, reason=reason)
+    settle(boss, *differences, reason=reason)
 
-    assert response.status_code == 200
-    assert 'role="alert"' in response.content.decode()
     assert {status for status, *_rest in standing()} == {"open"}
 
 
@@ -79,7 +67,7 @@ def test_what_is_settled_stays_as_it_was(boss, differences):
         LIST, {"action": "settle_chosen", "_selected_action": [differences[0].pk], "reason": "second"}, follow=True
     )  # fmt: skip
 
-    assert "All of these are settled." in response.content.decode()
+    assert "This difference was settled before." in response.content.decode()
     assert standing()[0] == ("settled", "user:boss", "first")
 
 

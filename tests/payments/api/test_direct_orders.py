@@ -175,6 +175,7 @@ WRONG = {
     "notify_url": [
         "paid", "/paid", "//www.example.com/", "ftp://www.example.com/", "https://", "https://u:p@www.example.com/",
         "https://www.example.com:x/", "https://www.example.com\\@other", "https://www.example.com/\n", "javascript:1",
+        "http://10.0.0.1/", "http://169.254.169.254/", "https://[fd00::1]/", "http://0xa9fea9fe/",
         "https://www.example.com/" + "a" * 240, Text("5"), [],
     ],
     "expires_in": [

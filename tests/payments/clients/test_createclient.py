@@ -1,13 +1,16 @@
+import datetime
 import io
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from payments.clients import queries
 from payments.clients.checks import unsigned_calls_come_from_private_networks
 from payments.clients.models import token_digest
 from payments.models import ApiClient, AuditRow
+from payments.secrets import CannotUnseal
 from tests.world import make_client
 
 pytestmark = pytest.mark.django_db
@@ -29,6 +32,7 @@ def test_a_new_client_can_call_with_what_was_printed():
     client = queries.by_token(token=printed["token"])
     assert client.name == "mall"
     assert client.secret() == printed["secret"]
+    assert client.webhook_secrets(at=timezone.now()) == [printed["webhook secret"]]
     assert client.permission_names == {"checkout.point_pay"}
     assert client.families == ["checkout"]
     assert client.redirect_hosts == ["www.example.com"]
@@ -45,9 +49,11 @@ def test_neither_token_nor_secret_is_stored_in_the_clear():
     row = ApiClient.objects.values().get()
     assert printed["token"] not in str(row)
     assert printed["secret"] not in str(row)
+    assert printed["webhook secret"] not in str(row)
     assert row["token_sha256"] == token_digest(printed["token"])
     assert printed["token"] not in str(AuditRow.objects.values())
     assert printed["secret"] not in str(AuditRow.objects.values())
+    assert printed["webhook secret"] not in str(AuditRow.objects.values())
 
 
 def test_making_a_client_is_written_down():
@@ -99,9 +105,32 @@ def test_rotated_keys_replace_the_old_ones_at_once():
     ]
 
 
-def test_keys_of_nobody_are_not_rotated():
+def test_a_rotated_webhook_secret_leaves_the_keys_alone_and_the_old_one_valid_for_a_day():
+    old = createclient("mall", "--family", "checkout")
+
+    new = createclient("mall", "--rotate-webhook-secret")
+
+    client, now = ApiClient.objects.get(), timezone.now()
+    assert queries.by_token(token=old["token"]).secret() == old["secret"]
+    assert client.webhook_secrets(at=now) == [new["webhook secret"], old["webhook secret"]]
+    assert client.webhook_secrets(at=now + datetime.timedelta(days=1)) == [new["webhook secret"]]
+    assert new.keys() == {"webhook secret"}
+    assert AuditRow.objects.latest("id").action == "client.rotate_webhook_secret"
+
+
+def test_a_webhook_secret_opens_in_no_other_place():
+    createclient("mall", "--family", "checkout")
+    client = ApiClient.objects.get()
+
+    client.sealed_secret = client.sealed_webhook_secret
+    with pytest.raises(CannotUnseal):
+        client.secret()
+
+
+@pytest.mark.parametrize("option", ["--rotate", "--rotate-webhook-secret"])
+def test_keys_of_nobody_are_not_rotated(option):
     with pytest.raises(CommandError, match="mall"):
-        createclient("mall", "--rotate")
+        createclient("mall", option)
 
     assert nothing_was_made()
 

@@ -1,0 +1,76 @@
+"""Reading refunds, and what of an order can still go back."""
+
+import datetime
+from collections.abc import Iterable
+
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from payments.charges.models import CASH, Charge
+from payments.charges.states import Status as ChargeStatus
+from payments.clients.models import LateMoneyPolicy
+from payments.errors import NotFound
+from payments.orders.models import Order
+from payments.orders.states import TRANSITIONS
+from payments.orders.states import Event as OrderEvent
+from payments.refunds.models import Refund, RefundLeg
+from payments.refunds.planner import Tendered
+
+# Statuses of an order of which something can be refunded.
+REFUNDABLE = tuple(status for status, moves in TRANSITIONS.items() if OrderEvent.REFUNDED_IN_FULL in moves)
+
+
+class RefundUnknown(NotFound):
+    code = "refund_unknown"
+    message = _("There is no refund of yours with this refund_no.")
+
+
+def by_refund_no(*, client_id: int, refund_no: str) -> Refund | None:
+    """Return the client's refund of its own number, with its order; None if there is none."""
+    found = Refund.objects.filter(~Q(refund_no=""), client_id=client_id, refund_no=refund_no)
+    return found.select_related("order").first()
+
+
+def detail(*, client_id: int, refund_no: str) -> Refund:
+    """
+    Return the client's refund of its own number, with its order.
+
+    :raises RefundUnknown: if the client has none
+    """
+    found = by_refund_no(client_id=client_id, refund_no=refund_no)
+    if found is None:
+        raise RefundUnknown(field="refund_no")
+    return found
+
+
+def paying(*, order: Order) -> QuerySet[Charge]:
+    """Return the charges that paid an order, each with its tender's gateway account."""
+    return order.charges.filter(status=ChargeStatus.SUCCEEDED).select_related("gateway_account").order_by("attempt")
+
+
+def tendered(charges: Iterable[Charge]) -> list[Tendered]:
+    return [
+        Tendered(charge_id=charge.pk, is_cash=charge.tender in CASH, left_fen=charge.left_fen) for charge in charges
+    ]
+
+
+def goods_left_fen(order: Order) -> int:
+    """What of the goods neither went back nor is on its way."""
+    return int(order.goods_fen - order.refunded_goods_fen - order.refunding_goods_fen)
+
+
+def shipping_left_fen(order: Order) -> int:
+    return int(order.shipping_fen - order.refunded_shipping_fen - order.refunding_shipping_fen)
+
+
+def due_for_query(*, at: datetime.datetime) -> QuerySet[RefundLeg]:
+    return RefundLeg.objects.filter(next_query_at__lte=at).order_by("next_query_at", "pk")
+
+
+def surplus_due() -> QuerySet[Charge]:
+    """Return the payments beyond need that go back by themselves: nobody has tried to return them yet."""
+    return Charge.objects.filter(
+        status=ChargeStatus.SURPLUS,
+        refund_legs__isnull=True,
+        order__client__late_money_policy=LateMoneyPolicy.REFUND,
+    ).order_by("pk")

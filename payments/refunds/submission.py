@@ -1,0 +1,127 @@
+"""Telling and asking gateways about refunds. What they answer, `payments.refunds.settlement` records."""
+
+import datetime
+
+import structlog
+from django.utils import timezone
+
+from payments import transactions
+from payments.errors import TryAgain
+from payments.gateways import registry
+from payments.gateways.base import GatewayRefused, GatewayUnavailable, Outcome, RefundRequest, RefundState
+from payments.gateways.models import GatewayAccount
+from payments.refunds import queries, settlement
+from payments.refunds.models import RefundLeg
+from payments.refunds.states import LegStatus, Status
+from payments.transactions import outside_transaction, transaction
+
+log = structlog.get_logger(__name__)
+
+TASK = settlement.TASK
+
+# Whoever commits a refund tells the gateway at once; a sweep leaves it alone for so long, and so do two sweeps.
+LEASE = datetime.timedelta(seconds=60)
+
+
+@outside_transaction
+def submit_all(*, refund_id: int, at: datetime.datetime) -> None:
+    """Tell the gateway about each leg of a committed refund that it may not know of."""
+    legs = RefundLeg.objects.filter(refund_id=refund_id, charge__gateway_account__isnull=False)
+    for leg_id in list(legs.values_list("pk", flat=True)):
+        submit(leg_id=leg_id, at=at)
+
+
+@outside_transaction
+def submit(*, leg_id: int, at: datetime.datetime) -> None:
+    """
+    Tell the gateway about a committed refund and record what it says.
+
+    Calling again after a lost answer repeats the same request under the same number: a gateway refunds it once.
+    """
+    leg = _load(leg_id)
+    account = leg.charge.gateway_account
+    if leg.status not in {LegStatus.STARTED, LegStatus.UNKNOWN} or leg.refund.status != Status.PENDING:
+        return
+    assert account is not None, "our own accounts need no telling"
+    request = RefundRequest(
+        number=leg.number,
+        charge_number=leg.charge.number,
+        amount_fen=leg.amount_fen,
+        total_fen=leg.charge.paid_fen or 0,
+        reason=leg.refund.reason,
+        notify_url=registry.notify_url(account),
+    )
+    try:
+        with registry.place_for_a_call():
+            state = registry.adapter(account).refund(request)
+    except GatewayRefused as error:
+        log.warning("refund_refused", leg=leg.number, error=str(error), permanent=error.permanent)
+        outcome = Outcome.FAILED if error.permanent else Outcome.UNKNOWN
+        state = RefundState(outcome=outcome, number=leg.number, gateway_status=str(error))
+    except GatewayUnavailable as error:
+        log.warning("refund_unknown", leg=leg.number, error=str(error))
+        state = RefundState(outcome=Outcome.UNKNOWN, number=leg.number, gateway_status=str(error))
+    except TryAgain as error:  # nothing was sent: the sweep does it
+        log.warning("refund_not_sent", leg=leg.number, error=error.code)
+        return
+    settlement.settle(leg_id=leg_id, state=state, at=at)
+
+
+@outside_transaction
+def reconcile(*, leg_id: int, at: datetime.datetime) -> None:
+    """Ask the gateway what became of a refund and settle what it answers; submit again what it never heard of."""
+    leg = _load(leg_id)
+    account = leg.charge.gateway_account
+    if account is None or leg.refund.status == Status.TO_APPROVE:
+        return
+    if leg.status == LegStatus.STARTED:
+        submit(leg_id=leg_id, at=at)
+        return
+    number = leg.foreign_number or leg.number
+    state = ask(account=account, number=number, charge_number=leg.charge.number)
+    if state.outcome is Outcome.NOT_FOUND and leg.status == LegStatus.UNKNOWN:
+        submit(leg_id=leg_id, at=at)
+    else:
+        settlement.settle(leg_id=leg_id, state=state, at=at)
+
+
+@outside_transaction
+def ask(*, account: GatewayAccount, number: str, charge_number: str) -> RefundState:
+    """Return what the gateway says of a refund; what it does not answer is UNKNOWN."""
+    try:
+        with registry.place_for_a_call():
+            return registry.adapter(account).query_refund(number, charge_number=charge_number)
+    except (GatewayUnavailable, GatewayRefused, TryAgain) as error:
+        log.warning("refund_query_unanswered", refund=number, error=str(error))
+        return RefundState(outcome=Outcome.UNKNOWN, number=number, gateway_status=str(error))
+
+
+def sweep_due(*, limit: int = 100) -> int:
+    """Submit or ask about every leg that is due, each on its own. Returns how many there were."""
+    leg_ids = lease_due(at=timezone.now(), limit=limit)
+    for leg_id in leg_ids:
+        try:
+            reconcile(leg_id=leg_id, at=timezone.now())
+        except Exception:  # one leg's trouble must not keep the others waiting; its lease runs out
+            log.exception("refund_sweep_failed", leg_id=leg_id)
+    return len(leg_ids)
+
+
+def lease_due(*, at: datetime.datetime, limit: int) -> list[int]:
+    """Take the legs that are due, so that two sweeps at once ask about none twice."""
+    with transaction():
+        due = queries.due_for_query(at=at).select_for_update(of=("self",), skip_locked=True)
+        leg_ids = list(due.values_list("pk", flat=True)[:limit])
+        RefundLeg.objects.filter(pk__in=leg_ids).update(next_query_at=at + LEASE)
+    return leg_ids
+
+
+def ask_soon(*, leg_id: int, at: datetime.datetime) -> None:
+    """Have the gateway asked about a leg: something was heard of it."""
+    with transaction():
+        RefundLeg.objects.filter(pk=leg_id).exclude(status=LegStatus.SUCCEEDED).update(next_query_at=at)
+        transactions.wake(TASK)
+
+
+def _load(leg_id: int) -> RefundLeg:
+    return RefundLeg.objects.select_related("refund__order", "charge__gateway_account").get(pk=leg_id)
