@@ -20,7 +20,7 @@ from payments.inbox import operations as inbox
 from payments.models import Appointment, GatewayDefault, Order
 from tests.calls import post, signed
 from tests.checkout.test_documents import PAY
-from tests.world import make_memory_account
+from tests.world import make_difference, make_memory_account
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +37,7 @@ def book(client, shop, alipay):
     Group.objects.create(name="look-up")
     placed = order(client)
     Appointment.objects.create(order=placed, appointment_time=timezone.now(), appointment_for="李雷")
+    make_difference(charge=placed.charges.get(attempt=2))
     return placed
 
 
