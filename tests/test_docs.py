@@ -33,7 +33,8 @@ def name(page):
 
 def fences(text, language=""):
     """Return the contents of the fenced blocks of `language`."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [block for of, block in blocks if of == language]
 
 
 def pictures(text):
