@@ -19,8 +19,7 @@ from checkout.serializers import (
     PaySerializer,
 )
 from payments.api.refund_answers import refund_told
-from payments.api.refunds import refund_command
-from payments.api.serializers import RefundNoSerializer
+from payments.api.serializers import RefundNoSerializer, refund_command
 from payments.clients import login_codes
 from payments.clients.authentication import client_of
 from payments.models import Order, Refund

@@ -9,12 +9,11 @@ from structlog.contextvars import bind_contextvars
 
 from payments.api import refund_schema as schema
 from payments.api.refund_answers import refund_told
-from payments.api.serializers import OrderClosingSerializer, OrderRefundSerializer, RefundNoSerializer
+from payments.api.serializers import OrderClosingSerializer, OrderRefundSerializer, RefundNoSerializer, refund_command
 from payments.clients.authentication import client_of
 from payments.direct import operations
 from payments.models import Refund
 from payments.refunds import queries
-from payments.refunds.operations import RefundCommand
 from payments.wire.views import FamilyViewSet, request_id
 
 
@@ -27,7 +26,6 @@ class RefundViewSet(FamilyViewSet):
     def refund(self, request: Request) -> Response:
         """Give back of an order, once for each refund_no."""
         given = self.validated(OrderRefundSerializer)
-        bind_contextvars(order=given["order_number"])
         refund = operations.refund(
             client=client_of(request),
             number=given["order_number"],
@@ -35,6 +33,7 @@ class RefundViewSet(FamilyViewSet):
             at=timezone.now(),
             request_id=request_id(),
         )
+        bind_contextvars(order=refund.order.number)
         return self.success(_refund_result(refund))
 
     @schema.REFUND_DETAIL
@@ -49,7 +48,6 @@ class RefundViewSet(FamilyViewSet):
     def close(self, request: Request) -> Response:
         """Close an order that nobody has paid."""
         given = self.validated(OrderClosingSerializer)
-        bind_contextvars(order=given["order_number"])
         order = operations.close(
             client=client_of(request),
             number=given["order_number"],
@@ -57,17 +55,8 @@ class RefundViewSet(FamilyViewSet):
             at=timezone.now(),
             request_id=request_id(),
         )
+        bind_contextvars(order=order.number)
         return self.success({"order_number": order.number, "status": order.status})
-
-
-def refund_command(given: dict[str, Any]) -> RefundCommand:
-    """Return what a call asks for that was read by `RefundSerializer`."""
-    return RefundCommand(
-        goods_fen=given["goods_amount"],
-        shipping_fen=given["shipping_amount"],
-        refund_no=given["refund_no"],
-        reason=given.get("reason", ""),
-    )
 
 
 def _refund_result(refund: Refund) -> dict[str, Any]:

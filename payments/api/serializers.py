@@ -14,6 +14,7 @@ from payments.ledger.accounts import Kind
 from payments.models import Order
 from payments.orders.models import OrderKind, OrderTransition
 from payments.refunds.models import REASON_LENGTH_MAX, REFUND_NO_LENGTH_MAX
+from payments.refunds.operations import RefundCommand
 from payments.wire import IdField, LineField, TextField, TimestampField, WholeNumberField, YuanField, web_host
 from payments.wire.serializers import Parameters
 
@@ -164,6 +165,16 @@ class RefundSerializer(RefundNoSerializer):
     goods_amount = YuanField(default=0)
     shipping_amount = YuanField(default=0)
     reason = LineField(max_length=REASON_LENGTH_MAX, required=False)
+
+
+def refund_command(given: dict[str, Any]) -> RefundCommand:
+    """Return what a call asks for, read by `RefundSerializer`."""
+    return RefundCommand(
+        goods_fen=given["goods_amount"],
+        shipping_fen=given["shipping_amount"],
+        refund_no=given["refund_no"],
+        reason=given.get("reason", ""),
+    )
 
 
 class ClosingSerializer(DocumentSerializer):
