@@ -176,6 +176,21 @@ def test_a_refund_on_its_way_gives_way_to_one_that_the_console_made(takes_it_too
     assert order.status == "partly_refund"
 
 
+@pytest.mark.parametrize(("ours", "theirs_fen"), [({"goods_fen": 5_000}, 5_000), ({"shipping_fen": 1_000}, 9_000)])
+def test_of_an_order_that_we_and_the_console_refunded_the_whole_nothing_is_in_suspense(ours, theirs_fen):
+    order = paid_order(points_fen=0)
+    book().refunds_take_time = True
+    made = refund(order, **ours)
+    refund_at_console(cash(order), theirs_fen)
+    tell_of_refund(cash(order))
+
+    book().settle_refund(made.number)
+    sweep()
+
+    assert left(order) == (0, 0, 9_000, 1_000)
+    assert (order.status, account_fen(code="suspense")) == ("total_refund", 0)
+
+
 def test_a_recharge_refunded_at_the_console_is_taken_out_of_the_balance():
     order = recharge()
     refund_at_console(cash(order), 2_000)
