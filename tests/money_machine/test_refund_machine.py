@@ -9,6 +9,7 @@ stop, everything comes to rest, and the gateway's own book is ours.
 import datetime
 import os
 
+from django.db.models import Q
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -25,12 +26,13 @@ from payments.closing.operations import GatewayUnanswered, OrderNotClosable
 from payments.customers import grants
 from payments.customers.grants import Direction, GrantCommand
 from payments.errors import OnetillError
+from payments.gateways.base import Mode
 from payments.gateways.memory import Fault
 from payments.inbox import operations as inbox
 from payments.ledger.accounts import Kind
 from payments.ledger.operations import NotEnough
 from payments.ledger.queries import balance_fen
-from payments.models import Account, Charge, GatewayAccount, InboundNotification, Order, Refund, RefundLeg, Transfer
+from payments.models import Account, Charge, InboundNotification, Order, Refund, RefundLeg, Transfer
 from payments.orders.models import OrderKind
 from payments.refunds import operations as refunds
 from payments.refunds import queries, submission
@@ -38,14 +40,15 @@ from payments.refunds.operations import NothingToReturn, OrderNotRefundable, Ref
 from payments.refunds.planner import RefundExceeds
 from payments.refunds.states import LEG_OPEN
 from payments.transactions import transaction
+from tests.money_machine import model
+from tests.money_machine.model import BOOKED, FINISHED, WAITING
 from tests.money_machine.shop import FAULTS, MODES, Shop
 from tests.payments.refunds.shop import refund_at_console
 
 # What continuous integration has time for; more before a release.
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "12"))
 REFUND_FAULTS = FAULTS | st.just(Fault.REFUSED)
-FINISHED = ("pay_finished", "partly_refund", "total_refund")
-WAITING = ("unpaid", "point_paid")
+POLICIES = st.sampled_from([None, "cash_first", "points_first", "pro_rata"])
 
 
 class RefundMachine(Shop):
@@ -60,6 +63,8 @@ class RefundMachine(Shop):
         self.open(points_fen=points_fen, approval_above_fen=limit_fen, **policies)
         self.spent_fen = 0
         self.at_console = {}
+        for kind in (OrderKind.GOODS, OrderKind.RECHARGE):
+            self.buy(total_fen=2_000, shipping_fen=300, kind=kind)
 
     # --- paying -------------------------------------------------------------------------------------------------------
 
@@ -73,12 +78,36 @@ class RefundMachine(Shop):
         except OnetillError:  # it may have been paid, or have run out
             return
 
-    @precondition(lambda self: self._waiting())
-    @rule(data=st.data(), mode=MODES)
-    def pay_and_tell(self, data, mode):
-        number = data.draw(st.sampled_from(self._waiting()))
-        self.book.pay(number)
-        assert self.deliver(self.book.notification(number)) == b"success"
+    @rule(
+        total_fen=st.integers(1, 4_000),
+        shipping_fen=st.integers(0, 500),
+        kind=st.sampled_from([OrderKind.GOODS, OrderKind.RECHARGE]),
+    )
+    def buy(self, total_fen, shipping_fen, kind):
+        """Order, pay and be told of it, and nothing goes wrong: there must be something to refund."""
+        charge = self._start(total_fen, shipping_fen, kind, mode=Mode.PAGE)
+        if charge is not None:
+            self.book.pay(charge.number)
+            assert self.deliver(self.book.notification(charge.number)) == b"success"
+
+    @rule(total_fen=st.integers(1, 4_000), kind=st.sampled_from([OrderKind.GOODS, OrderKind.RECHARGE]))
+    def pay_too_late(self, total_fen, kind):
+        """Close an order whose code can still be scanned, and then it is paid; we are not told."""
+        charge = self._start(total_fen, 0, kind, mode=Mode.QR)
+        if charge is not None:
+            closing.close(order_id=charge.order_id, actor="client:shop", at=timezone.now())
+            self.book.pay(charge.number)
+
+    def _start(self, total_fen, shipping_fen, kind, mode):
+        self.book.be_well()
+        if kind == OrderKind.GOODS:
+            self.place(total_fen=total_fen, shipping_fen=shipping_fen)
+        else:
+            self.place_directly(total_fen=total_fen, kind=kind)
+        order = Order.objects.latest("pk")
+        if order.cash_fen:
+            return charges.pay_by(order_id=order.pk, channel="memory", mode=mode, actor="test", at=timezone.now())
+        return None
 
     @precondition(lambda self: self.book.payments)
     @rule(data=st.data(), forged=st.booleans())
@@ -93,35 +122,53 @@ class RefundMachine(Shop):
 
     # --- giving back --------------------------------------------------------------------------------------------------
 
-    @rule(takes_time=st.booleans())
-    def refunds_take_time_or_not(self, takes_time):
-        self.book.refunds_take_time = takes_time
+    @precondition(lambda self: self._refundable())
+    @rule(data=st.data(), takes_time=st.booleans(), policy=POLICIES)
+    def ask_a_part_back(self, data, takes_time, policy):
+        order = data.draw(st.sampled_from(self._refundable()))
+        goods_fen = data.draw(st.integers(0, queries.goods_left_fen(order)))
+        shipping_fen = data.draw(st.integers(0 if goods_fen else 1, queries.shipping_left_fen(order) or 1))
+        if shipping_fen <= queries.shipping_left_fen(order):
+            self.book.script(data.draw(REFUND_FAULTS), verb="refund")
+            self._ask_back(order, goods_fen, shipping_fen, takes_time=takes_time, policy=policy)
+
+    @precondition(lambda self: self._refundable())
+    @rule(data=st.data(), takes_time=st.booleans())
+    def ask_the_rest_back(self, data, takes_time):
+        order = data.draw(st.sampled_from(self._refundable()))
+        goods_fen, shipping_fen = queries.goods_left_fen(order), queries.shipping_left_fen(order)
+        self._ask_back(order, goods_fen, shipping_fen, takes_time=takes_time)
 
     @precondition(lambda self: self._orders(*FINISHED))
-    @rule(data=st.data(), beyond=st.booleans(), policy=st.sampled_from([None, "cash_first", "pro_rata"]))
-    def ask_back(self, data, beyond, policy):
+    @rule(data=st.data(), beyond_fen=st.integers(1, 1_000), of_shipping=st.booleans())
+    def ask_too_much_back(self, data, beyond_fen, of_shipping):
         order = data.draw(st.sampled_from(self._orders(*FINISHED)))
-        self.book.script(data.draw(REFUND_FAULTS), verb="refund")
-        left = [queries.goods_left_fen(order), queries.shipping_left_fen(order)]
-        goods_fen, shipping_fen = (data.draw(st.integers(0, fen)) for fen in left)
-        goods_fen = left[0] + 1 if beyond else goods_fen
-        if not goods_fen + shipping_fen:
-            return
+        wanted = {"goods_fen": queries.goods_left_fen(order), "shipping_fen": queries.shipping_left_fen(order)}
+        wanted["shipping_fen" if of_shipping else "goods_fen"] += beyond_fen
         before = (Refund.objects.count(), Transfer.objects.count())
+        try:
+            refunds.refund(order_id=order.pk, command=RefundCommand(**wanted), actor="user:lin", at=timezone.now())
+        except (RefundExceeds, OrderNotRefundable):
+            assert (Refund.objects.count(), Transfer.objects.count()) == before
+        else:
+            raise AssertionError(f"{wanted} of {order}")
+
+    def _ask_back(self, order, goods_fen, shipping_fen, *, takes_time, policy=None):
+        self.book.refunds_take_time = takes_time
         command = RefundCommand(
             goods_fen=goods_fen, shipping_fen=shipping_fen, policy=policy, refund_no=f"R{Refund.objects.count()}"
         )  # fmt: skip
+        before = (Refund.objects.count(), Transfer.objects.count())
         try:
             made = refunds.refund(order_id=order.pk, command=command, actor="user:lin", at=timezone.now())
-        except (RefundExceeds, OrderNotRefundable):
-            assert beyond
         except NotEnough:
             assert order.kind == OrderKind.RECHARGE
+            assert self._held(Kind.BALANCE) < goods_fen
+            assert (Refund.objects.count(), Transfer.objects.count()) == before
         else:
-            assert not beyond
             assert (made.goods_fen, made.shipping_fen) == (goods_fen, shipping_fen)
-            return
-        assert (Refund.objects.count(), Transfer.objects.count()) == before
+            again = refunds.refund(order_id=order.pk, command=command, actor="user:lin", at=timezone.now())
+            assert (again.pk, Refund.objects.count()) == (made.pk, before[0] + 1)
 
     @precondition(lambda self: Refund.objects.filter(status="to_approve").exists())
     @rule(data=st.data(), verb=st.sampled_from([refunds.approve, refunds.refuse]), fault=REFUND_FAULTS)
@@ -211,6 +258,13 @@ class RefundMachine(Shop):
     def _orders(self, *statuses):
         return list(Order.objects.filter(status__in=statuses).order_by("pk"))
 
+    def _refundable(self):
+        return [
+            order
+            for order in self._orders("pay_finished", "partly_refund")
+            if queries.goods_left_fen(order) + queries.shipping_left_fen(order)
+        ]
+
     def _on_their_way(self):
         """What the gateway has not ended yet; one that it closed stays closed."""
         return sorted(
@@ -254,65 +308,13 @@ class RefundMachine(Shop):
     def every_account_holds_what_the_model_says(self):
         if not self.is_open:
             return
-        accounts = ["escrow", "sales", "shipping", "suspense", "refunding", self._clearing()]
-        held = {code: balance_fen(code=code) for code in accounts}
-        held |= {kind.value: self._held(kind) for kind in Kind}
-        assert held == self._model()
-
-    def _clearing(self):
-        return f"clearing:{GatewayAccount.objects.get().pk}"
-
-    def _model(self):
-        """Add up what the orders, the payments that came and the refunds that went must have left where."""
-        orders = list(Order.objects.all())
-        booked = list(Charge.objects.filter(tender__in=CASH, status__in=["succeeded", "surplus", "released"]))
-        legs = list(RefundLeg.objects.select_related("charge__order", "refund"))
-        back = [leg for leg in legs if leg.status == "succeeded"]
-        spent = self._of_spent_recharges()
-        surplus = {charge.pk for charge in booked if charge.status != "succeeded"}
-        recharges = {order.pk for order in orders if order.kind == OrderKind.RECHARGE}
-        sold = [order for order in orders if order.status in FINISHED and order.pk not in recharges]
-        recharged = [order for order in orders if order.status in FINISHED and order.pk in recharges]
-        of_recharges = [leg for leg in legs if leg.charge.order_id in recharges and leg.charge_id not in surplus]
-        kept_fen = sum(leg.amount_fen for leg in of_recharges if leg.status in LEG_OPEN)
-        out_of_balance_fen = sum(leg.amount_fen for leg in of_recharges if leg.status == "succeeded") - spent
-        points = [leg.amount_fen for leg in back if leg.charge.tender == "points"]
-        cash = [leg for leg in back if leg.charge.tender in CASH]
-        assert all(
-            order.refunded_fen == sum(leg.amount_fen for leg in back if leg.charge.order_id == order.pk)
-            for order in [*sold, *recharged]
-            if not surplus & {leg.charge_id for leg in back}
-        )
-        return {
-            "escrow": sum(order.points_fen for order in orders if order.status in WAITING),
-            "sales": sum(order.goods_fen - order.refunded_goods_fen for order in sold),
-            "shipping": sum(order.shipping_fen - order.refunded_shipping_fen for order in sold),
-            "suspense": sum(charge.paid_fen for charge in booked if charge.pk in surplus)
-            - sum(leg.amount_fen for leg in back if leg.charge_id in surplus)
-            - spent,
-            "refunding": kept_fen,
-            self._clearing(): sum(leg.amount_fen for leg in cash) - sum(charge.paid_fen for charge in booked),
-            "points": self.issued_fen
-            - sum(order.points_fen for order in orders if order.status != "closed")
-            + sum(points),
-            "balance": sum(order.total_fen for order in recharged) - out_of_balance_fen - kept_fen - self.spent_fen,
-        }
-
-    def _of_spent_recharges(self):
-        """What the console gave back of recharges that were spent: staff see to it."""
-        return sum(
-            leg.amount_fen
-            for leg in RefundLeg.objects.filter(
-                refund__kind="console", charge__status="succeeded", charge__order__kind=OrderKind.RECHARGE
-            )
-            if Transfer.objects.filter(reference=leg.number, debit="suspense").exists()
-        )
+        assert model.held() == model.expected(issued_fen=self.issued_fen, spent_fen=self.spent_fen)
 
     @invariant()
     def what_we_booked_the_gateway_has_done(self):
         if not self.is_open:
             return
-        for charge in Charge.objects.filter(tender__in=CASH, status__in=["succeeded", "surplus", "released"]):
+        for charge in Charge.objects.filter(tender__in=CASH, status__in=BOOKED):
             assert self.book.payments[charge.number].request.amount_fen == charge.paid_fen
             assert self.book.payments[charge.number].paid_at
             assert charge.refunded_fen <= self.book.refunded_fen(charge.number) <= charge.paid_fen
@@ -326,12 +328,12 @@ class RefundMachine(Shop):
             assert not Charge.objects.filter(tender__in=CASH, status__in=OPEN).exists()
             assert not RefundLeg.objects.filter(status__in=LEG_OPEN).exists()
             assert not self._orders(*WAITING)
-            booked = Charge.objects.filter(tender__in=CASH, status__in=["succeeded", "surplus", "released"])
+            booked = Charge.objects.filter(tender__in=CASH, status__in=BOOKED)
             assert sorted(booked.values_list("number", flat=True)) == self._paid()
             for charge in booked:
                 assert charge.refunded_fen == self.book.refunded_fen(charge.number)
             assert not booked.filter(status="surplus").exists()
-            assert balance_fen(code="suspense") == -self._of_spent_recharges()
+            assert balance_fen(code="suspense") == -model.of_spent_recharges()
             self.no_invariant_is_broken()
             self.every_account_holds_what_the_model_says()
         finally:
@@ -346,7 +348,7 @@ class RefundMachine(Shop):
             self.book.settle_refund(number)
         for number, charge_number in self.at_console.items():
             self.deliver(self.book.notification(charge_number, refund_number=number))
-        for order in self._orders(*WAITING):
+        for order in Order.objects.filter(Q(status__in=WAITING) | Q(charges__status__in=OPEN)).distinct():
             self._expire(order)
         for _round in range(3):
             self.sweep_charges()
