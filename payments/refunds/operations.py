@@ -232,7 +232,7 @@ def _decide(*, refund_id: int, event: Event, actor: str, reason: str, at: dateti
         if event == Event.REFUSED:
             settlement.give_up(order=order, refund=decided, at=at)
         else:
-            settlement.begin(order=order, refund=decided, at=at)
+            settlement.begin(order=order, refund=decided, at=at, lease=submission.LEASE)
         return decided
 
 
