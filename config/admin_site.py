@@ -21,6 +21,11 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
         (_("Accounts"), "account_balance_wallet", "payments_account"),
         (_("Audit rows"), "history", "payments_auditrow"),
     ],
+    _("Reconciliation"): [
+        (_("Differences"), "difference", "payments_difference"),
+        (_("Gateways' bills"), "request_quote", "payments_gatewaybill"),
+        (_("Lines of bills"), "list_alt", "payments_billline"),
+    ],
     _("Gateways"): [
         (_("Gateway notifications"), "inbox", "payments_inboundnotification"),
         (_("Gateway accounts"), "account_balance", "payments_gatewayaccount"),

@@ -29,6 +29,8 @@ from payments.closing import queries as closing
 from payments.inbox.models import GENUINE, Verdict
 from payments.models import (
     Charge,
+    Difference,
+    GatewayBill,
     InboundNotification,
     Order,
     OutboxEvent,
@@ -40,6 +42,7 @@ from payments.models import (
 from payments.orders import states as order_states
 from payments.orders.models import MoneyFlag
 from payments.outbox import models as outbox
+from payments.reconciliation.states import BillStatus, DifferenceKind, DifferenceStatus
 from payments.refunds import states as refund_states
 
 COUNT_MAX = 10_000
@@ -69,6 +72,7 @@ class BookCollector(Collector):
         yield from _refunds()
         yield from _notifications()
         yield from _webhooks()
+        yield from _reconciliation()
         yield from _tasks()
         yield from _invariants()
 
@@ -136,6 +140,16 @@ def _webhooks() -> Iterator[GaugeMetricFamily]:
     yield _age("onetill_webhooks_oldest_undispatched_seconds", "How late the fan-out is.", events.first())
     parked = WebhookEndpoint.objects.filter(parked_at__isnull=False).values_list("pk", flat=True)
     yield _one("onetill_webhook_endpoints_parked", "Receivers that staff must look at.", len(parked[:COUNT_MAX]))
+
+
+def _reconciliation() -> Iterator[GaugeMetricFamily]:
+    found = Difference.objects.filter(status=DifferenceStatus.OPEN).values_list("kind", flat=True)
+    yield _by(
+        "kind", "onetill_reconciliation_differences", "Open differences between bills and our book.", found,
+        DifferenceKind,
+    )  # fmt: skip
+    missing = GatewayBill.objects.exclude(status=BillStatus.MATCHED).values_list("pk", flat=True)
+    yield _one("onetill_bills_missing", "Bills not had, or not compared yet.", len(missing[:COUNT_MAX]))
 
 
 def _tasks() -> Iterator[GaugeMetricFamily]:

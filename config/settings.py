@@ -180,6 +180,7 @@ CELERY_BEAT_SCHEDULE = {
         ("process notifications that were left", "payments.process_due_notifications", 30.0),
         ("send webhooks that are due", "payments.send_due_webhooks", 5.0),
         ("fulfil orders whose fulfilment failed", "payments.fulfil_due_orders", 60.0),
+        ("compare the gateways' bills that are due", "payments.reconcile_bills", 3600.0),
         ("audit the books", "payments.audit", 3600.0),
         ("prune refused notifications", "payments.prune_refused_notifications", 3600.0),
     )

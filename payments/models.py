@@ -10,6 +10,7 @@ from payments.inbox.models import InboundNotification
 from payments.ledger.models import Account, Transfer
 from payments.orders.models import Order, OrderTransition
 from payments.outbox.models import DeliveryAttempt, OutboxEvent, WebhookDelivery, WebhookEndpoint
+from payments.reconciliation.models import BillLine, Difference, GatewayBill
 from payments.refunds.models import Refund, RefundLeg
 
 __all__ = [
@@ -17,10 +18,13 @@ __all__ = [
     "ApiClient",
     "Appointment",
     "AuditRow",
+    "BillLine",
     "Charge",
     "Customer",
     "DeliveryAttempt",
+    "Difference",
     "GatewayAccount",
+    "GatewayBill",
     "GatewayDefault",
     "InboundNotification",
     "Order",

@@ -14,6 +14,7 @@ from payments.inbox import operations as inbox
 from payments.orders import operations as orders
 from payments.outbox import operations as outbox
 from payments.outbox import sending
+from payments.reconciliation import operations as reconciliation
 from payments.refunds import submission as refund_submission
 
 
@@ -65,3 +66,8 @@ def prune_refused_notifications(**_kwargs: Any) -> None:
 @shared_task(name="payments.audit")
 def audit(**_kwargs: Any) -> None:
     invariants.check()
+
+
+@shared_task(name=reconciliation.TASK)
+def reconcile_bills(**_kwargs: Any) -> None:
+    reconciliation.reconcile_due(at=timezone.now())

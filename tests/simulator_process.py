@@ -142,6 +142,15 @@ class Simulator:
         """The payer pays; `amount_fen` another amount than asked for."""
         return self.call("POST", f"trades/{out_trade_no}/pay", fields)
 
+    def refund(self, out_trade_no: str, amount_fen: int, *, request_no: str = "") -> dict[str, Any]:
+        """The merchant's staff give back at the gateway's console; the newest refund, as the gateway has it."""
+        asked = {"amount_fen": amount_fen, "request_no": request_no}
+        return self.call("POST", f"trades/{out_trade_no}/refund", asked)["refunds"][-1]
+
+    def spoil_bill(self, app_id: str, **counts: Any) -> list[dict[str, Any]]:
+        """Let a bill (of today, unless a `day` is named) differ from the book: which rows do, and how."""
+        return self.call("POST", "bills/", {"app_id": app_id, **counts})["differences"]
+
     def close(self, out_trade_no: str) -> dict[str, Any]:
         return self.call("POST", f"trades/{out_trade_no}/close")
 

@@ -84,7 +84,7 @@ class PlainAdmin(ModelAdmin):  # type: ignore[misc]
     show_facets = admin.ShowFacets.NEVER
     paginator = InfinitePaginator
     sortable_by: ClassVar[tuple[str, ...]] = ()
-    ordering = ("-id",)
+    ordering: tuple[str, ...] = ("-id",)
     actions: tuple[str, ...] | None = None
     compressed_fields = True
 

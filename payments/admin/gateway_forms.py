@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -27,10 +28,17 @@ from payments.secrets import CannotUnseal
 OAUTH = ("oauth_page_url", "oauth_api_url")
 # kind: what may be seen, what may not
 OPTIONS: dict[str, tuple[str, ...]] = {
-    GatewayKind.ALIPAY: ("alipay_public_key", "app_cert", "alipay_cert", "root_cert"),
-    GatewayKind.WECHAT_V2: ("sign_type", "client_cert", *OAUTH),
-    GatewayKind.WECHAT_V3: ("serial_no", "public_key_id", "public_key", "platform_certificates", *OAUTH),
-    GatewayKind.MEMORY: (),
+    GatewayKind.ALIPAY: ("alipay_public_key", "app_cert", "alipay_cert", "root_cert", "fee_per_mille"),
+    GatewayKind.WECHAT_V2: ("sign_type", "client_cert", *OAUTH, "fee_per_mille"),
+    GatewayKind.WECHAT_V3: (
+        "serial_no",
+        "public_key_id",
+        "public_key",
+        "platform_certificates",
+        *OAUTH,
+        "fee_per_mille",
+    ),
+    GatewayKind.MEMORY: ("fee_per_mille",),
 }
 SECRETS: dict[str, tuple[str, ...]] = {
     GatewayKind.ALIPAY: ("private_key", "aes_key"),
@@ -115,6 +123,13 @@ class GatewayAccountForm(forms.ModelForm):  # type: ignore[type-arg]
     )
     oauth_page_url = _address(_("WeChat log-in page"), _("Empty: WeChat's own. For payments inside WeChat."))
     oauth_api_url = _address(_("WeChat log-in API"), _("Empty: WeChat's own."))
+    fee_per_mille = forms.CharField(
+        label=_("Fee, per mille"),
+        required=False,
+        validators=[RegexValidator(r"\A[0-9]{1,3}(\.[0-9]{1,3})?\Z", _("Enter a rate such as 6 or 3.8."))],
+        help_text=_("What the gateway keeps of each payment, as agreed: 6 is 0.6 %. Empty: its fees are not judged."),
+        widget=UnfoldAdminTextInputWidget,
+    )
     private_key = _secret_pem(
         _("New private key"),
         _("Alipay: the app's. WeChat Pay: apiclient_key.pem. PEM or bare base64. Empty: the stored one stays."),

@@ -45,6 +45,7 @@ FIELDSETS: list[tuple[Any, tuple[Any, ...], tuple[str, ...]]] = [
         ("app_secret", ("oauth_page_url", "oauth_api_url")),
         (GatewayKind.WECHAT_V2, GatewayKind.WECHAT_V3),
     ),
+    (_("Reconciliation"), ("fee_per_mille",), ()),
     (_("Stored"), ("fingerprints", "updated_at"), ()),
 ]
 

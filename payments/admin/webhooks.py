@@ -11,14 +11,14 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesRadioFilter
 from unfold.decorators import display
-from unfold.forms import ActionForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from payments.admin.base import (
     AuditedAdmin,
     DayFilter,
     ReadOnlyAdmin,
     ReadOnlyInline,
+    ReasonedActionForm,
     actor_of,
     linked,
     request_id_of,
@@ -135,15 +135,6 @@ class WebhookEndpointForm(forms.ModelForm):  # type: ignore[type-arg]
         choices=EventKind.choices,
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-    )
-
-
-class ReasonedActionForm(ActionForm):  # type: ignore[misc]
-    reason = forms.CharField(
-        label="",
-        required=False,
-        max_length=128,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": _("Reason"), "aria-label": _("Reason")}),
     )
 
 

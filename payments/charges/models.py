@@ -94,6 +94,11 @@ class Charge(models.Model):
                 name="charge_query_due", fields=["next_query_at", "id"], condition=Q(next_query_at__isnull=False)
             ),
             models.Index(name="charge_open", fields=["order"], condition=Q(status__in=OPEN)),
+            models.Index(
+                name="charge_paid_at_gateway",
+                fields=["gateway_account", "paid_at"],
+                condition=Q(gateway_account__isnull=False, paid_at__isnull=False),
+            ),
             models.Index(name="charge_surplus", fields=["id"], condition=Q(status=Status.SURPLUS)),
         ]
 

@@ -186,7 +186,9 @@ class BillEntry:
 
     kind: BillEntryKind
     number: str  # the charge's, our out_trade_no; of a refund the charge it gives back
-    refund_number: str = ""  # the merchant's number of the refund, whoever made it (staff at the gateway's console too)
+    # The merchant's number of the refund, whoever made it (staff at the gateway's console too); empty where a payment
+    # was taken back without one.
+    refund_number: str = ""
     trade_no: str  # the gateway's number of the payment
     amount_fen: int  # above zero for both kinds
     fee_fen: int = 0  # what the gateway kept; below zero what it gave back with a refund
@@ -196,7 +198,11 @@ class BillEntry:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Bill:
-    """What a gateway booked for one merchant on one day of Shanghai's clock. A day without trade has no entries."""
+    """
+    What a gateway booked for one merchant on one day of Shanghai's clock. A day without trade has no entries.
+
+    Alipay's is the seller's: it also shows what came by other apps of theirs, or over a counter, under any number.
+    """
 
     day: datetime.date
     entries: tuple[BillEntry, ...]

@@ -17,10 +17,13 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from payments.gateways import limits
+from payments.gateways import bills, limits
 from payments.gateways.base import (
     Acknowledgement,
     AcknowledgementBytes,
+    Bill,
+    BillEntry,
+    BillEntryKind,
     CloseResult,
     GatewayRefused,
     GatewayUnavailable,
@@ -92,6 +95,9 @@ class Book:
         self.payments: dict[str, Payment] = {}
         self.refunds: dict[str, Refund] = {}
         self.refunds_take_time = False  # a refund stays PENDING until `settle_refund`
+        self.fee_per_mille = 0
+        self.bill_changes: list[Callable[[list[BillEntry]], list[BillEntry]]] = []  # what the bills say instead
+        self.bill_trouble: Exception | None = None  # what comes instead of one: BillNotReady, BillUnusable
         self.calls: collections.deque[tuple[str, str]] = collections.deque(maxlen=10_000)  # verb, number
         self.lock = threading.RLock()
         self._scripts: dict[str, collections.deque[Fault | Callable[[], object]]] = {}
@@ -138,6 +144,36 @@ class Book:
     def trouble_refund(self, number: str, trouble: str) -> None:
         """A refund that takes time does not come to its end: `STUCK` between merchant and payer, or `CLOSED`."""
         self.refunds[number].trouble = trouble
+
+    def refund_at_console(self, charge_number: str, amount_fen: int, refund_number: str = "console-1") -> None:
+        """
+        The merchant's staff give back at the gateway itself, past us.
+
+        :raises ValueError: it is not paid, less than that is left, or the number is taken
+        """
+        with self.lock:
+            payment = self.payments[charge_number]
+            left_fen = payment.request.amount_fen - self.refunded_fen(charge_number)
+            if not payment.paid_at or not 0 < amount_fen <= left_fen or refund_number in self.refunds:
+                raise ValueError(f"{charge_number} cannot be refunded: {payment.status}, {left_fen} fen left")
+            request = RefundRequest(
+                number=refund_number,
+                charge_number=charge_number,
+                amount_fen=amount_fen,
+                total_fen=payment.request.amount_fen,
+            )
+            self.refunds[refund_number] = Refund(request=request, settled_at=now())
+
+    def bill(self, day: datetime.date) -> Bill:
+        """What was paid and refunded on a day of Shanghai's clock, as `bill_changes` have it."""
+        if self.bill_trouble:
+            raise self.bill_trouble
+        payments = [_billed_payment(self, each) for each in self.payments.values() if each.paid_at]
+        refunds = [_billed_refund(self, each) for each in self.refunds.values() if each.settled_at]
+        entries = [entry for entry in [*payments, *refunds] if entry.at.astimezone(bills.SHANGHAI).date() == day]
+        for change in self.bill_changes:
+            entries = change(entries)
+        return Bill(day=day, entries=tuple(entries), sha256=bills.digest(repr(entries).encode()))
 
     def refunded_fen(self, number: str) -> int:
         """What has gone back of a payment, or is on its way."""
@@ -211,7 +247,12 @@ class MemoryGateway:
 
     def query_refund(self, number: str, *, charge_number: str) -> RefundState:
         unclear = RefundState(outcome=Outcome.UNKNOWN, number=number)
-        return self._call("query_refund", number, lambda: self._refund_state(number, charge_number), unclear=unclear)
+        return self._call(
+            "query_refund", number, lambda: _refund_state(self.book, number, charge_number), unclear=unclear
+        )
+
+    def download_bill(self, day: datetime.date) -> Bill:
+        return self._call("download_bill", f"{day}", lambda: self.book.bill(day))
 
     def parse_notification(self, raw: RawNotification) -> Notification:
         headers = {name.lower(): value for name, value in raw.headers.items()}
@@ -290,21 +331,54 @@ class MemoryGateway:
         asked, made = request, known.request
         if (asked.charge_number, asked.amount_fen) != (made.charge_number, made.amount_fen):
             raise GatewayRefused("REFUND_NUMBER_REUSED")
-        return self._refund_state(request.number, request.charge_number)
+        return _refund_state(self.book, request.number, request.charge_number)
 
-    def _refund_state(self, number: str, charge_number: str) -> RefundState:
-        refund = self.book.refunds.get(number)
-        if refund is None or refund.request.charge_number != charge_number:
-            return RefundState(outcome=Outcome.NOT_FOUND, number=number)
-        status = "REFUNDED" if refund.settled_at else refund.trouble or "PROCESSING"
-        return RefundState(
-            outcome=REFUND_OUTCOMES[status],
-            number=number,
-            amount_fen=refund.request.amount_fen,
-            refunded_at=refund.settled_at,
-            gateway_status=status,
-            is_stuck=status == "STUCK",
-        )
+
+def _refund_state(book: Book, number: str, charge_number: str) -> RefundState:
+    refund = book.refunds.get(number)
+    if refund is None or refund.request.charge_number != charge_number:
+        return RefundState(outcome=Outcome.NOT_FOUND, number=number)
+    status = "REFUNDED" if refund.settled_at else refund.trouble or "PROCESSING"
+    return RefundState(
+        outcome=REFUND_OUTCOMES[status],
+        number=number,
+        amount_fen=refund.request.amount_fen,
+        refunded_at=refund.settled_at,
+        gateway_status=status,
+        is_stuck=status == "STUCK",
+    )
+
+
+def _billed_payment(book: Book, payment: Payment) -> BillEntry:
+    request = payment.request
+    return BillEntry(
+        kind=BillEntryKind.PAYMENT,
+        number=request.number,
+        trade_no=f"memory-{request.number}",
+        amount_fen=request.amount_fen,
+        fee_fen=_fee_fen(book, request.amount_fen),
+        status="PAID",
+        at=payment.paid_at or now(),
+    )
+
+
+def _billed_refund(book: Book, refund: Refund) -> BillEntry:
+    request = refund.request
+    return BillEntry(
+        kind=BillEntryKind.REFUND,
+        number=request.charge_number,
+        refund_number=request.number,
+        trade_no=f"memory-{request.charge_number}",
+        amount_fen=request.amount_fen,
+        fee_fen=-_fee_fen(book, request.amount_fen),
+        status="REFUNDED",
+        at=refund.settled_at or now(),
+    )
+
+
+def _fee_fen(book: Book, amount_fen: int) -> int:
+    """Half up."""
+    return (amount_fen * book.fee_per_mille + 500) // 1000
 
 
 def _notification(content: Mapping[str, Any]) -> Notification:

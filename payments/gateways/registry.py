@@ -4,6 +4,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import structlog
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.errors import TryAgain
 from payments.gateways.alipay.gateway import AlipayAccount, AlipayGateway
-from payments.gateways.base import Gateway
+from payments.gateways.base import Gateway, StatementSource
 from payments.gateways.memory import MemoryGateway
 from payments.gateways.models import GatewayAccount, GatewayKind
 from payments.gateways.wechat_v2.gateway import WechatV2Account, WechatV2Gateway
@@ -19,17 +20,21 @@ from payments.gateways.wechat_v3.gateway import WechatV3Account, WechatV3Gateway
 from payments.secrets import CannotUnseal
 
 
-def _alipay(account: GatewayAccount) -> Gateway:
+class Adapter(Gateway, StatementSource, Protocol):
+    """What speaks for an account of any kind: the seven verbs, and the day's bill."""
+
+
+def _alipay(account: GatewayAccount) -> Adapter:
     return AlipayGateway(AlipayAccount(app_id=account.app_id, seller_id=account.merchant_id, **_settings(account)))
 
 
-def _wechat_v2(account: GatewayAccount) -> Gateway:
+def _wechat_v2(account: GatewayAccount) -> Adapter:
     return WechatV2Gateway(
         WechatV2Account(app_id=account.app_id, merchant_id=account.merchant_id, **_settings(account))
     )
 
 
-def _wechat_v3(account: GatewayAccount) -> Gateway:
+def _wechat_v3(account: GatewayAccount) -> Adapter:
     return WechatV3Gateway(
         WechatV3Account(app_id=account.app_id, merchant_id=account.merchant_id, **_settings(account))
     )
@@ -38,15 +43,15 @@ def _wechat_v3(account: GatewayAccount) -> Gateway:
 def _settings(account: GatewayAccount) -> dict[str, str]:
     """Return what an adapter takes beside the ids: address (empty: the real gateway's), options and secrets."""
     found = {"base_url": account.base_url} if account.base_url else {}
-    found |= {name: value for name, value in account.options.items() if name not in OAUTH_SETTINGS}
-    return found | {name: value for name, value in account.credentials().items() if name not in OAUTH_SETTINGS}
+    found |= {name: value for name, value in account.options.items() if name not in NOT_THE_ADAPTERS}
+    return found | {name: value for name, value in account.credentials().items() if name not in NOT_THE_ADAPTERS}
 
 
-def _memory(account: GatewayAccount) -> Gateway:
+def _memory(account: GatewayAccount) -> Adapter:
     return MemoryGateway(merchant_id=account.app_id)
 
 
-GATEWAYS: dict[str, Callable[[GatewayAccount], Gateway]] = {
+GATEWAYS: dict[str, Callable[[GatewayAccount], Adapter]] = {
     GatewayKind.WECHAT_V3: _wechat_v3,
     GatewayKind.WECHAT_V2: _wechat_v2,
     GatewayKind.ALIPAY: _alipay,
@@ -61,6 +66,7 @@ NOTIFY_PATHS: dict[str, str] = {
 
 # What an account needs to ask WeChat who a visitor is (payments.gateways.wechat_oauth): not the adapters' business.
 OAUTH_SETTINGS = ("oauth_page_url", "oauth_api_url", "app_secret")
+NOT_THE_ADAPTERS = (*OAUTH_SETTINGS, "fee_per_mille")
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +86,7 @@ class GatewayBusy(TryAgain):
     message = _("Too many payments are being started. Try again in a moment.")
 
 
-def adapter(account: GatewayAccount) -> Gateway:
+def adapter(account: GatewayAccount) -> Adapter:
     """
     Return the adapter of an account. It is kept, with its connections, until the account changes.
 
@@ -94,7 +100,7 @@ def adapter(account: GatewayAccount) -> Gateway:
 
 
 @functools.lru_cache(maxsize=64)
-def _adapter(account_id: int, version: str) -> Gateway:
+def _adapter(account_id: int, version: str) -> Adapter:
     account = GatewayAccount.objects.get(pk=account_id)
     return GATEWAYS[account.kind](account)
 

@@ -24,6 +24,8 @@ PAYMENT_OUTCOMES = {
     "PAYERROR": Outcome.FAILED,
 }
 
+# Wider than ours: a refund may have been made, and numbered, at WeChat's own console.
+_REFUND_NUMBER = re.compile(r"[0-9A-Za-z_\-|*@]{1,64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")  # no XML may hold them, and no title needs them
 
 
@@ -49,6 +51,14 @@ def check_refund(request: RefundRequest) -> None:
     limits.check_number(request.charge_number)
     if request.notify_url:
         _check_notify_url(request.notify_url)
+
+
+def check_refund_number(number: str) -> None:
+    """
+    :raises GatewayRefused: permanently; no refund, whoever made it, has such a number
+    """
+    if not _REFUND_NUMBER.fullmatch(number):
+        raise GatewayRefused("INVALID_REQUEST", f"refund number {number!r}")
 
 
 def _check_notify_url(url: str) -> None:

@@ -162,7 +162,13 @@ def finish(*, trade_id: int) -> Trade:
 
 @transaction.atomic
 def refund(
-    *, trade_id: int, request_no: str, amount_fen: int, reason: str = "", moves: bool = True
+    *,
+    trade_id: int,
+    request_no: str,
+    amount_fen: int,
+    reason: str = "",
+    moves: bool = True,
+    by_console: bool = False,
 ) -> tuple[Refund, bool]:
     """
     Give money back, once per `request_no`; the second value says whether money moved by this very call.
@@ -183,7 +189,13 @@ def refund(
         raise RefundExceedsTrade
     made, _ = trade.refunds.update_or_create(
         request_no=request_no,
-        defaults={"amount_fen": amount_fen, "reason": reason, "moved": moves, "made_at": timezone.now()},
+        defaults={
+            "amount_fen": amount_fen,
+            "reason": reason,
+            "moved": moves,
+            "by_console": by_console,
+            "made_at": timezone.now(),
+        },
     )
     if moves:
         _book_refund(trade, made)

@@ -7,15 +7,16 @@ It asks for no credentials, the simulator being a sandbox's; it refuses what a b
 import datetime
 import functools
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from payments.simulator import book, courier, faults, shapes
+from payments.simulator import book, console, courier, faults, shapes
 from payments.simulator.addresses import public_url
-from payments.simulator.models import Fault, Notification, Trade
+from payments.simulator.models import BillDifference, BillFile, Fault, Notification, Trade
 
 Body = dict[str, Any]
 View = Callable[..., dict[str, Any]]
@@ -65,13 +66,29 @@ def act_on_trade(request: HttpRequest, body: Body, out_trade_no: str, action: st
     trade = _trade(request, out_trade_no)
     try:
         if action == "pay":
-            book.pay(trade_id=trade.pk, amount_fen=_whole(body, "amount_fen", default=None))
+            book.pay(trade_id=trade.pk, amount_fen=whole(body, "amount_fen", default=None))
         elif action == "age":
-            book.age(trade_id=trade.pk, by=datetime.timedelta(seconds=_whole(body, "seconds", default=300) or 300))
+            book.age(trade_id=trade.pk, by=datetime.timedelta(seconds=whole(body, "seconds", default=300) or 300))
         else:
             {"open": book.open_trade, "close": book.close, "finish": book.finish}[action](trade_id=trade.pk)
     except book.NotWaiting as error:
         raise ControlError(409, f"{action} is not possible: the trade is {trade.status}") from error
+    return show_trade(request, body, out_trade_no)
+
+
+def refund_trade(request: HttpRequest, body: Body, out_trade_no: str) -> dict[str, Any]:
+    """The merchant's staff give `amount_fen` back at the gateway's console, under its number or `request_no`."""
+    amount_fen = whole(body, "amount_fen", default=None)
+    request_no = body.get("request_no", "")
+    if amount_fen is None:
+        raise ControlError(400, "amount_fen is needed")
+    if not isinstance(request_no, str) or not re.fullmatch(r"[0-9A-Za-z_]{0,64}", request_no):
+        raise ControlError(400, "request_no is at most 64 letters, digits and underscores")
+    trade = _trade(request, out_trade_no)
+    try:
+        console.refund(trade=trade, amount_fen=amount_fen, request_no=request_no)
+    except console.Refused as refused:
+        raise ControlError(409, f"{out_trade_no} is not refunded: {refused}") from refused
     return show_trade(request, body, out_trade_no)
 
 
@@ -87,8 +104,8 @@ def resend_notification(request: HttpRequest, body: Body, notification_id: int) 
     """Send it again now, `times` times, `at_once` of them side by side; returns what was answered."""
     if not Notification.objects.filter(pk=notification_id).exists():
         raise ControlError(404, "there is no such notification")
-    times = _whole(body, "times", default=1) or 1
-    at_once = min(_whole(body, "at_once", default=1) or 1, MOST_AT_ONCE)
+    times = whole(body, "times", default=1) or 1
+    at_once = min(whole(body, "at_once", default=1) or 1, MOST_AT_ONCE)
     sent = courier.resend(notification_id=notification_id, times=min(times, 1000), at_once=at_once)
     return {"deliveries": [shapes.delivery(delivery) for delivery in sent]}
 
@@ -107,9 +124,9 @@ def arm_fault(request: HttpRequest, body: Body) -> dict[str, Any]:
     try:
         fault = faults.arm(
             kind=str(body.get("fault", "")),
-            times=_whole(body, "times", default=1) or 1,
+            times=whole(body, "times", default=1) or 1,
             match=str(body.get("match", "")),
-            delay_ms=_whole(body, "delay_ms", default=None, least=0),
+            delay_ms=whole(body, "delay_ms", default=None, least=0),
         )
     except faults.UnknownFault as error:
         raise ControlError(400, f"fault must be one of {', '.join(faults.MENU)}") from error
@@ -121,8 +138,9 @@ def clear_faults(request: HttpRequest, body: Body) -> dict[str, Any]:
 
 
 def clear_book(request: HttpRequest, body: Body) -> dict[str, Any]:
-    """Forget all trades, what belongs to them, and the faults. Merchants and their keys stay."""
-    Fault.objects.all().delete()
+    """Forget all trades, what belongs to them, their bills, and the faults. Merchants and their keys stay."""
+    for noted in (Fault, BillDifference, BillFile):
+        noted.objects.all().delete()
     return {"deleted": Trade.objects.all().delete()[1].get("simulator.Trade", 0)}
 
 
@@ -154,7 +172,8 @@ def _body(request: HttpRequest) -> Body:
     return body
 
 
-def _whole(body: Body, name: str, *, default: int | None, least: int = 1) -> int | None:
+def whole(body: Body, name: str, *, default: int | None, least: int = 1) -> int | None:
+    """A whole number of the body."""
     value = body.get(name)
     if value is None:
         return default

@@ -97,6 +97,13 @@ class Trade(models.Model):
         return sum(refund.amount_fen for refund in self.refunds.all() if refund.moved)
 
     @property
+    def left_fen(self) -> int:
+        """What of a payment can still go back: neither gone nor on its way."""
+        if not self.paid_at or self.status == self.Status.FINISHED:
+            return 0
+        return self.amount_fen - sum(refund.amount_fen for refund in self.refunds.all() if not refund.trouble)
+
+    @property
     def payable(self) -> bool:
         return self.status in {self.Status.OFFERED, self.Status.WAITING}
 
@@ -117,6 +124,7 @@ class Refund(models.Model):
     trouble = models.CharField(max_length=16, choices=Trouble, blank=True)  # why it will not move
     made_at = models.DateTimeField()
     settles_at = models.DateTimeField(null=True)  # when the money moves (or moved), where that takes time
+    by_console = models.BooleanField(default=False)  # made by the merchant's staff, not by a call
 
     class Meta:
         constraints = [
@@ -184,6 +192,47 @@ class NotificationDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.notification_id} at {self.sent_at}"
+
+
+class BillDifference(models.Model):
+    """Something that a merchant's bill of a day is to show otherwise than the book has it."""
+
+    class Kind(models.TextChoices):
+        MISSING = "missing"  # a row is left out
+        EXTRA = "extra"  # a payment that nobody made
+        AMOUNT = "amount"
+        STATUS = "status"  # a payment is shown as taken back
+        FEE = "fee"
+
+    merchant = models.ForeignKey(Merchant, models.CASCADE, related_name="bill_differences")
+    day = models.DateField()
+    kind = models.CharField(max_length=16, choices=Kind)
+    number = models.CharField(max_length=64)
+    refund_number = models.CharField(max_length=64, blank=True)
+    was = models.JSONField(default=dict)
+    shows = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["merchant", "day", "number", "refund_number"], name="bill_row_differs_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.number} {self.refund_number}".rstrip()
+
+
+class BillFile(models.Model):
+    """A bill that was made, for whoever has the address to fetch it."""
+
+    merchant = models.ForeignKey(Merchant, models.CASCADE)
+    token = models.CharField(max_length=64, unique=True)
+    content = models.BinaryField()
+    made_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.token
 
 
 class LoginCode(models.Model):

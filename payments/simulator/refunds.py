@@ -23,6 +23,7 @@ class Asked:
     amount_fen: int
     reason: str = ""
     notify_url: str = ""
+    by_console: bool = False
 
 
 @transaction.atomic

@@ -47,6 +47,14 @@ class Room(Protocol):
     def accepted(self, notification: Notification, status: int, answer: bytes) -> bool:
         """Whether this answer ends the repetitions."""
 
+    def refund_at_console(self, trade: Trade, *, request_no: str, amount_fen: int) -> Refund:
+        """
+        Give back what the merchant's staff ask for at the gateway's own console, under a number that it makes unless
+        one is given.
+
+        :raises book.OtherTerms, book.NotRefundable, book.RefundExceedsTrade: as for any refund
+        """
+
     def return_address(self, trade: Trade) -> str:
         """Where to lead the payer after paying; empty where nowhere."""
 

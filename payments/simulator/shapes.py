@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from payments.simulator import rooms
-from payments.simulator.models import Fault, Merchant, Notification, NotificationDelivery, Trade
+from payments.simulator.models import BillDifference, Fault, Merchant, Notification, NotificationDelivery, Trade
 from payments.simulator.money import yuan
 
 
@@ -44,6 +44,7 @@ def trade(row: Trade, *, public_url: str) -> dict[str, Any]:
                 "amount_fen": refund.amount_fen,
                 "moved": refund.moved,
                 "trouble": refund.trouble,
+                "by_console": refund.by_console,
                 "made_at": _time(refund.made_at),
             }
             for refund in row.refunds.all()
@@ -81,6 +82,19 @@ def delivery(row: NotificationDelivery) -> dict[str, Any]:
 
 def fault(row: Fault) -> dict[str, Any]:
     return {"id": row.pk, "fault": row.kind, "match": row.match, "times": row.times_left, "delay_ms": row.delay_ms}
+
+
+def bill_difference(row: BillDifference) -> dict[str, Any]:
+    return {
+        "app_id": row.merchant.app_id,
+        "merchant": row.merchant.seller_id,
+        "day": row.day.isoformat(),
+        "kind": row.kind,
+        "number": row.number,
+        "refund_number": row.refund_number,
+        "was": row.was,
+        "shows": row.shows,
+    }
 
 
 def merchant(row: Merchant) -> dict[str, Any]:

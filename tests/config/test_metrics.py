@@ -15,7 +15,7 @@ from payments.charges import operations as charges
 from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
-from payments.models import Charge, InboundNotification, Order, WebhookEndpoint
+from payments.models import Charge, Difference, GatewayBill, InboundNotification, Order, WebhookEndpoint
 from payments.outbox import operations as outbox
 from tests.world import make_client, make_customer, make_memory_account, place_order
 
@@ -67,6 +67,8 @@ def test_an_empty_book_shows_every_series_at_zero():
         'onetill_webhooks_waiting{status="parked"}',
         "onetill_webhooks_oldest_undispatched_seconds",
         "onetill_webhook_endpoints_parked",
+        'onetill_reconciliation_differences{kind="ours_missing"}',
+        "onetill_bills_missing",
     ):
         assert number(scraped, name) == 0
 
@@ -137,6 +139,23 @@ def test_webhooks_that_wait_are_counted():
     assert 0 < number(scraped, "onetill_webhooks_oldest_undispatched_seconds") < 60
 
 
+def test_open_differences_and_missing_bills_are_counted(charge):
+    day = datetime.date(2018, 6, 15)
+    GatewayBill.objects.create(account=charge.gateway_account, day=day)
+    fields = {
+        "account": charge.gateway_account, "day": day, "kind": "ours_missing", "entry": "payment", "theirs_fen": 1,
+        "remedy": "check_by_hand", "found_at": timezone.now(),
+    }  # fmt: skip
+    Difference.objects.create(number="X1", status="open", **fields)
+    Difference.objects.create(number="X2", status="pooled", pooled_until=timezone.now(), **fields)
+
+    scraped = scrape()
+
+    assert number(scraped, 'onetill_reconciliation_differences{kind="ours_missing"}') == 1
+    assert number(scraped, 'onetill_reconciliation_differences{kind="amount"}') == 0
+    assert number(scraped, "onetill_bills_missing") == 1
+
+
 def test_numbers_stop_at_the_bound(charge, monkeypatch):
     monkeypatch.setattr(metrics, "COUNT_MAX", 3)
     order = Order.objects.get()
@@ -148,7 +167,7 @@ def test_numbers_stop_at_the_bound(charge, monkeypatch):
 
 
 def test_a_scrape_costs_a_fixed_number_of_bounded_queries(charge, django_assert_num_queries):
-    with django_assert_num_queries(16) as captured:
+    with django_assert_num_queries(18) as captured:
         scrape()
 
     assert all("LIMIT" in query["sql"] for query in captured.captured_queries)

@@ -26,10 +26,13 @@ def loaded_tasks():
     app.loader.import_default_modules()
 
 
+WOKEN_ALONE = {"payments.process_notification"}  # for one row, which `process_due_notifications` finds by itself
+
+
 def test_every_entry_of_the_schedule_names_a_task_that_exists():
     assert {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()} == {
         name for name in app.tasks if name.startswith("payments.")
-    }
+    } - WOKEN_ALONE
 
 
 @pytest.mark.parametrize("name", sorted(entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()))

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from tests.simulator.receiver import Receiver
@@ -91,3 +92,13 @@ def test_a_forged_notification_does_not_verify(
 
     notice = dict(receiver.wait_for(1)[0])
     assert not sdk.verify(notice, notice.pop("sign"))
+
+
+def test_it_finds_the_bill_of_a_day(simulator: Simulator, sdk: "alipay_sdk.AliPay") -> None:
+    sdk.api_alipay_trade_precreate(subject="碎花 + 连衣裙", out_trade_no=NUMBER, total_amount="20.12")
+    simulator.pay(NUMBER)
+    asked = {"bill_type": "trade", "bill_date": simulator.trade(NUMBER)["paid_at"][:10]}
+
+    found = sdk.server_api("alipay.data.dataservice.bill.downloadurl.query", biz_content=asked)
+
+    assert httpx.get(found["bill_download_url"], trust_env=False).content.startswith(b"PK")

@@ -177,3 +177,14 @@ def test_it_downloads_a_new_certificate_when_it_meets_one(
     delivery = v3_receiver.wait_for(1)[0]
     assert delivery.headers["Wechatpay-Serial"] not in merchant.platform_certificate_serials
     assert read(sdk, delivery)["resource"]["out_trade_no"] == NUMBER
+
+
+def test_it_fetches_the_bill_of_a_day(simulator: Simulator, sdk: "wechatpayv3.WeChatPay") -> None:
+    answered(sdk.pay(description="碎花连衣裙", out_trade_no=NUMBER, amount=AMOUNT))
+    simulator.pay(NUMBER)
+
+    there = answered(sdk.trade_bill(bill_date=simulator.trade(NUMBER)["paid_at"][:10], tar_type=""))
+    status, file = sdk.download_bill(there["download_url"])
+
+    assert status == 200
+    assert f"`{NUMBER}," in file.decode()

@@ -95,3 +95,13 @@ def test_a_wrong_key_is_refused(simulator: Simulator, raw_receiver: RawReceiver,
 
     assert (refused.value.return_code, refused.value.return_msg) == ("FAIL", "签名错误，请检查后再试")
     assert simulator.trades() == []
+
+
+def test_it_fetches_the_bill_of_a_day(simulator: Simulator, raw_receiver: RawReceiver, sdk) -> None:
+    order(sdk, raw_receiver, "NATIVE", product_id="1")
+    simulator.pay(NUMBER)
+    sdk.tools.API_BASE_URL = sdk.order.API_BASE_URL
+
+    file = sdk.tools.download_bill(simulator.trade(NUMBER)["paid_at"][:10].replace("-", ""))
+
+    assert f"`{NUMBER}," in file

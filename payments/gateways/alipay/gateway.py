@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from payments.gateways import keys, limits
-from payments.gateways.alipay import codec, refusals
+from payments.gateways import bills, keys, limits
+from payments.gateways.alipay import bill, codec, refusals
 from payments.gateways.alipay.client import AlipayClient
 from payments.gateways.alipay.keys import TrustedKeys, certificate_serial, root_serial
 from payments.gateways.base import (
     Acknowledgement,
     AcknowledgementBytes,
+    Bill,
     CloseResult,
     GatewayRefused,
     GatewayUnavailable,
@@ -39,6 +40,7 @@ METHODS = {  # mode: method, product code
     Mode.WAP: ("alipay.trade.wap.pay", "QUICK_WAP_WAY"),
     Mode.APP: ("alipay.trade.app.pay", "QUICK_MSECURITY_PAY"),
 }
+BILL = "alipay.data.dataservice.bill.downloadurl.query"
 PAYMENT_OUTCOMES = {
     "WAIT_BUYER_PAY": Outcome.PENDING,
     "TRADE_SUCCESS": Outcome.SUCCEEDED,
@@ -221,6 +223,19 @@ class AlipayGateway:
         """Alipay reads the body alone: it asks again unless that is `success` and nothing else."""
         return AcknowledgementBytes(status=200, content_type="text/plain", body=answer.value.encode())
 
+    # --- the day's bill ---------------------------------------------------------------------------------------------
+
+    def download_bill(self, day: datetime.date) -> Bill:
+        """The file is not signed; the address that leads to it is, and we follow it to Alipay's own site only."""
+        try:
+            answer = self._ask(BILL, {"bill_type": "trade", "bill_date": f"{day}"})
+        except GatewayRefused as refusal:
+            if refusal.code in refusals.NO_BILL:
+                return bills.none_exists(day, at=self._now())
+            raise
+        file = self._client.download(_text(answer, "bill_download_url"))
+        return bill.read(file, day=day, seller_id=self._account.seller_id)
+
     # --- asking -----------------------------------------------------------------------------------------------------
 
     def _signed(self, method: str, business: Mapping[str, Any], **addresses: str) -> str:
@@ -248,7 +263,8 @@ class AlipayGateway:
         with _unknown_unless_understood():
             answer = codec.read_response(body, member=member, keys=self._trusted, aes_key=self._account.aes_key)
         refusals.check(answer)
-        if answer.get("out_trade_no", business["out_trade_no"]) != business["out_trade_no"]:
+        asked = business.get("out_trade_no", "")
+        if answer.get("out_trade_no", asked) != asked:
             raise GatewayUnavailable("an answer about another trade")
         return answer
 

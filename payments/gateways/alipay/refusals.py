@@ -21,6 +21,7 @@ DEFINITE = {
     "40006",  # not permitted
 }
 TRADE_NOT_EXIST = "ACQ.TRADE_NOT_EXIST"
+NO_BILL = {"isp.bill_not_exist", "isv.bill-not-exist", "BILL_NOT_EXIST"}  # as met, and as documented at one time
 NOT_WAITING_FOR_PAYMENT = {
     "ACQ.TRADE_STATUS_ERROR",
     "ACQ.REASON_TRADE_STATUS_INVALID",
@@ -57,6 +58,7 @@ def check(answer: Mapping[str, Any]) -> None:
     if code == SUCCESS:
         return
     message = f"{answer.get('msg', '')} {answer.get('sub_msg', '')}".strip()
-    if code not in DEFINITE or sub_code.endswith("SYSTEM_ERROR") or sub_code.startswith(("isp.", "aop.")):
+    is_theirs = sub_code.endswith("SYSTEM_ERROR") or sub_code.startswith(("isp.", "aop."))
+    if code not in DEFINITE or (is_theirs and sub_code not in NO_BILL):
         raise GatewayUnavailable(f"{code} {sub_code} {message}")
     raise GatewayRefused(sub_code or code, message, permanent=sub_code in PERMANENT)

@@ -7,6 +7,7 @@ import tempfile
 
 import httpx
 
+from payments.gateways import bills
 from payments.gateways.base import GatewayUnavailable
 from payments.gateways.http import HttpClient, Limits
 
@@ -20,13 +21,20 @@ class WechatV2Client:
         self._base_url = base_url.rstrip("/")
         self._plain = HttpClient(limits=limits)
         self._certified = HttpClient(limits=limits, ssl_context=certified)
+        self._bills = HttpClient(limits=limits or bills.LIMITS)
 
     def post(self, path: str, body: bytes, *, with_certificate: bool = False) -> bytes:
         """
         :raises GatewayUnavailable: no answer, or one that WeChat Pay's application did not write (it answers 200,
             also to errors). The request may have been carried out.
         """
-        http = self._certified if with_certificate else self._plain
+        return self._post(self._certified if with_certificate else self._plain, path, body)
+
+    def download(self, path: str, body: bytes) -> bytes:
+        """As `post`, for what may be large and take its time."""
+        return self._post(self._bills, path, body)
+
+    def _post(self, http: HttpClient, path: str, body: bytes) -> bytes:
         answer = http.call("POST", self._base_url + path, headers=HEADERS, body=body)
         if answer.status != 200:
             raise GatewayUnavailable(f"HTTP {answer.status}")

@@ -9,10 +9,11 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import quote, urlsplit
 
-from payments.gateways import limits, wechat
+from payments.gateways import bills, limits, wechat, wechat_bill
 from payments.gateways.base import (
     Acknowledgement,
     AcknowledgementBytes,
+    Bill,
     CloseResult,
     GatewayRefused,
     GatewayUnavailable,
@@ -215,12 +216,41 @@ class WechatV2Gateway:
         body = markup.write({"return_code": code, "return_msg": message})
         return AcknowledgementBytes(status=200, content_type="text/xml", body=body)
 
+    # --- the day's bill ---------------------------------------------------------------------------------------------
+
+    def download_bill(self, day: datetime.date) -> Bill:
+        """
+        WeChat signs no bill of v2, nor that there is none: only what it adds up to tells whether all of it came, and
+        nothing that it says may move money.
+        """
+        fields = {"bill_type": "ALL", "bill_date": f"{day:%Y%m%d}"}
+        file = self._client.download("/pay/downloadbill", self._signed(fields))
+        if not file[:64].lstrip().startswith(b"<"):
+            account = self._account
+            return wechat_bill.read(file, day=day, app_id=account.app_id, merchant_id=account.merchant_id)
+        with _unknown_unless_understood():
+            refusals.check_bill(markup.read(file))
+        return bills.none_exists(day, at=self._now())
+
     # --- asking -----------------------------------------------------------------------------------------------------
 
     def _ask(
         self, path: str, fields: Mapping[str, str], *, about: Sequence[str] = (), with_certificate: bool = False
     ) -> dict[str, str]:
         """WeChat's verified answer to a call that succeeded. The fields named in `about` must come back as sent."""
+        body = self._client.post(path, self._signed(fields), with_certificate=with_certificate)
+        with _unknown_unless_understood():
+            answer = codec.read_signed(body, api_key=self._account.api_key)
+        for name, ours in (("appid", self._account.app_id), ("mch_id", self._account.merchant_id)):
+            if answer.get(name) != ours:
+                raise GatewayUnavailable(f"an answer for another merchant: {name} {answer.get(name, '')[:32]!r}")
+        refusals.check(answer)
+        for name in about:
+            if answer.get(name) != fields[name]:
+                raise GatewayUnavailable(f"an answer about another trade: {name} {answer.get(name, '')[:32]!r}")
+        return answer
+
+    def _signed(self, fields: Mapping[str, str]) -> bytes:
         sent = {
             "appid": self._account.app_id,
             "mch_id": self._account.merchant_id,
@@ -228,18 +258,7 @@ class WechatV2Gateway:
             "sign_type": self._account.sign_type,
             **fields,
         }
-        request = codec.signed_request(sent, api_key=self._account.api_key, sign_type=self._account.sign_type)
-        body = self._client.post(path, request, with_certificate=with_certificate)
-        with _unknown_unless_understood():
-            answer = codec.read_signed(body, api_key=self._account.api_key)
-        for name in ("appid", "mch_id"):
-            if answer.get(name) != sent[name]:
-                raise GatewayUnavailable(f"an answer for another merchant: {name} {answer.get(name, '')[:32]!r}")
-        refusals.check(answer)
-        for name in about:
-            if answer.get(name) != sent[name]:
-                raise GatewayUnavailable(f"an answer about another trade: {name} {answer.get(name, '')[:32]!r}")
-        return answer
+        return codec.signed_request(sent, api_key=self._account.api_key, sign_type=self._account.sign_type)
 
     def _check_merchant(self, fields: Mapping[str, str]) -> None:
         for name, ours in (("appid", self._account.app_id), ("mch_id", self._account.merchant_id)):
@@ -251,7 +270,7 @@ class WechatV2Gateway:
     def _for_jsapi(self, prepay_id: str) -> dict[str, str]:
         payload = {
             "appId": self._account.app_id,
-            "timeStamp": self._seconds(),
+            "timeStamp": _seconds(self._now()),
             "nonceStr": secrets.token_hex(16),
             "package": f"prepay_id={prepay_id}",
             "signType": self._account.sign_type,
@@ -265,15 +284,16 @@ class WechatV2Gateway:
             "prepayid": prepay_id,
             "package": "Sign=WXPay",
             "noncestr": secrets.token_hex(16),
-            "timestamp": self._seconds(),
+            "timestamp": _seconds(self._now()),
         }
         return {**payload, "sign": self._sign(payload)}
 
-    def _seconds(self) -> str:
-        return str(int(self._now().timestamp()))
-
     def _sign(self, payload: Mapping[str, str]) -> str:
         return codec.sign(payload, api_key=self._account.api_key, sign_type=self._account.sign_type)
+
+
+def _seconds(moment: datetime.datetime) -> str:
+    return str(int(moment.timestamp()))
 
 
 def _scene(request: PaymentRequest) -> str:

@@ -10,12 +10,13 @@ Source: the error tables of pay.weixin.qq.com/doc/v2/merchant/4011936530 (unifie
 
 from collections.abc import Mapping
 
-from payments.gateways.base import GatewayRefused, GatewayUnavailable
+from payments.gateways.base import BillNotReady, GatewayRefused, GatewayUnavailable
 
 ORDER_PAID = "ORDERPAID"
 ORDER_CLOSED = "ORDERCLOSED"
 ORDER_NOT_EXIST = "ORDERNOTEXIST"
 REFUND_NOT_EXIST = "REFUNDNOTEXIST"
+NO_BILL, BILL_CREATING = {"20002", "no bill exist"}, {"20003", "bill creating"}  # error_code or return_msg
 CERTIFICATE_MISSING = "CERTIFICATE_MISSING"  # ours: nothing was sent
 
 UNKNOWN = {
@@ -53,3 +54,18 @@ def check(answer: Mapping[str, str]) -> None:
     if answer.get("return_code") != "SUCCESS" or result != "FAIL" or not code or code in UNKNOWN:
         raise GatewayUnavailable(f"{code or result} {message}".strip())
     raise GatewayRefused(code, message, permanent=code in PERMANENT)
+
+
+def check_bill(answer: Mapping[str, str]) -> None:
+    """
+    What comes instead of a bill, unsigned. Returns if it says that there is none.
+
+    :raises BillNotReady: it is being made
+    :raises GatewayUnavailable: anything else, of which nothing may follow
+    """
+    said = {answer.get("error_code", ""), answer.get("return_msg", "").lower()}
+    if said & BILL_CREATING:
+        raise BillNotReady(answer.get("return_msg", "")[:200])
+    if not said & NO_BILL:
+        told = " ".join(answer.get(name, "")[:200] for name in ("return_code", "error_code", "return_msg"))
+        raise GatewayUnavailable(f"no bill: {told}")

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import datetime
+import hashlib
 import json
 import re
 import secrets
@@ -10,10 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from payments.gateways import keys, limits, wechat
+from payments.gateways import bills, keys, limits, wechat, wechat_bill
 from payments.gateways.base import (
     Acknowledgement,
     AcknowledgementBytes,
+    Bill,
+    BillNotReady,
+    BillUnusable,
     CloseResult,
     GatewayRefused,
     GatewayUnavailable,
@@ -34,7 +38,7 @@ from payments.gateways.wechat_v3 import answers, codec, refusals
 from payments.gateways.wechat_v3.client import WechatV3Client
 from payments.gateways.wechat_v3.keys import PlatformKeys
 
-PAYMENTS, REFUNDS = "/v3/pay/transactions", "/v3/refund/domestic/refunds"
+PAYMENTS, REFUNDS, BILLS = "/v3/pay/transactions", "/v3/refund/domestic/refunds", "/v3/bill/tradebill"
 ROADS = {  # mode: where it is asked for, what the answer leads the payer with
     Mode.QR: ("native", "code_url"),
     Mode.JSAPI: ("jsapi", "prepay_id"),
@@ -169,9 +173,9 @@ class WechatV3Gateway:
         return _refund_state(answer, number=request.number, charge_number=request.charge_number)
 
     def query_refund(self, number: str, *, charge_number: str) -> RefundState:
-        limits.check_number(number)
+        wechat.check_refund_number(number)
         try:
-            answer = self._ask("GET", f"{REFUNDS}/{number}")
+            answer = self._ask("GET", f"{REFUNDS}/{quote(number, safe='')}")
         except GatewayRefused as refusal:
             if refusals.word(refusal.code) in refusals.NOT_FOUND:
                 return RefundState(outcome=Outcome.NOT_FOUND, number=number, gateway_status=refusal.code)
@@ -209,6 +213,29 @@ class WechatV3Gateway:
         body = json.dumps({"code": "FAIL", "message": "失败"}, ensure_ascii=False, separators=(",", ":"))
         return AcknowledgementBytes(status=400, content_type="application/json", body=body.encode())
 
+    # --- the day's bill ---------------------------------------------------------------------------------------------
+
+    def download_bill(self, day: datetime.date) -> Bill:
+        """The file itself is not signed: the signed answer that leads to it has its SHA-1."""
+        try:
+            answer = self._ask("GET", f"{BILLS}?bill_date={day}&bill_type=ALL")
+        except GatewayRefused as refusal:
+            match refusals.word(refusal.code):
+                case refusals.NO_STATEMENT:
+                    return bills.none_exists(day, at=self._now())
+                case refusals.STATEMENT_CREATING:
+                    raise BillNotReady(str(refusal)) from refusal
+            raise
+        with _unknown_unless_understood():
+            _check_ours(answer, hash_type="SHA1")
+            path = self._client.path(codec.text(answer, "download_url", is_needed=True))
+            expected = codec.text(answer, "hash_value", is_needed=True)
+        file = self._client.download(path, headers=self._authorization("GET", path))
+        if hashlib.sha1(file, usedforsecurity=False).hexdigest() != expected.lower():
+            raise BillUnusable("hash", f"{len(file)} bytes")
+        account = self._account
+        return wechat_bill.read(file, day=day, app_id=account.app_id, merchant_id=account.merchant_id)
+
     # --- for staff --------------------------------------------------------------------------------------------------
 
     def download_certificates(self) -> list[str]:
@@ -236,7 +263,13 @@ class WechatV3Gateway:
 
     def _call(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Answer:
         body = b"" if content is None else json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-        timestamp, nonce = self._stamp()
+        headers = self._authorization(method, path, body)
+        if self._account.public_key_id:
+            headers["Wechatpay-Serial"] = self._account.public_key_id  # asks for answers signed with this key
+        return self._client.call(method, path, headers=headers, body=body)
+
+    def _authorization(self, method: str, path: str, body: bytes = b"") -> dict[str, str]:
+        timestamp, nonce = _stamp(self._now())
         signed = codec.request_content(
             method=method, target=self._client.target(path), timestamp=timestamp, nonce=nonce, body=body
         )
@@ -247,10 +280,7 @@ class WechatV3Gateway:
             nonce=nonce,
             signature=keys.sign(self._private_key, signed),
         )
-        headers = {"Authorization": authorization}
-        if self._account.public_key_id:
-            headers["Wechatpay-Serial"] = self._account.public_key_id  # asks for answers signed with this key
-        return self._client.call(method, path, headers=headers, body=body)
+        return {"Authorization": authorization}
 
     def _believe(self, answer: Answer, *, trusted: PlatformKeys) -> dict[str, Any]:
         """
@@ -268,12 +298,8 @@ class WechatV3Gateway:
         refusals.check(answer.status, content)
         return content
 
-    def _stamp(self) -> tuple[str, str]:
-        """A time and a nonce, as every signature needs them."""
-        return str(int(self._now().timestamp())), secrets.token_hex(16)
-
     def _payload(self, request: PaymentRequest, given: str) -> dict[str, str]:
-        timestamp, nonce = self._stamp()
+        timestamp, nonce = _stamp(self._now())
         app_id = self._account.app_id
         match request.mode:
             case Mode.WAP:
@@ -293,6 +319,11 @@ class WechatV3Gateway:
             self._private_key, app_id=app_id, package=package, timestamp=timestamp, nonce=nonce
         )
         return parameters if request.mode is Mode.JSAPI else {"qr_code": given, **parameters}
+
+
+def _stamp(moment: datetime.datetime) -> tuple[str, str]:
+    """A time and a nonce, as every signature needs them."""
+    return str(int(moment.timestamp())), secrets.token_hex(16)
 
 
 def _check_ours(content: Mapping[str, Any], **ours: str) -> None:

@@ -1,5 +1,6 @@
 """POST /alipay/gateway.do: one door for every call, and for the links that payers bring."""
 
+import datetime
 import json
 from collections.abc import Mapping
 
@@ -7,9 +8,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
-from payments.simulator import book, faults, mishaps, rsa
+from payments.simulator import bills, book, faults, mishaps, rsa
 from payments.simulator.addresses import public_url
 from payments.simulator.alipay import methods, requests
 from payments.simulator.alipay.merchants import GATEWAY, key_in_use, switch_key
@@ -17,6 +18,8 @@ from payments.simulator.alipay.refusals import Refusal, invalid
 from payments.simulator.alipay.requests import Request
 from payments.simulator.faults import Stage, Strike
 from payments.simulator.models import Merchant, Trade
+
+BILL_ADDRESS_LIVES = datetime.timedelta(seconds=30)
 
 
 @csrf_exempt  # merchants' servers and pages post here; their signature is the proof
@@ -44,6 +47,15 @@ def open_order_string(order_string: str) -> Trade:
     if parameters.get("method") != methods.APP_METHOD:
         raise invalid("isv.invalid-method", "不存在的方法名")
     return methods.offer(requests.admit(parameters, link=True), product="app")
+
+
+@require_GET
+def download_bill(request: HttpRequest) -> HttpResponse:
+    """The file of a bill, for whoever has its address while that lives."""
+    kept = bills.file(request.GET.get("token", ""), lives=BILL_ADDRESS_LIVES)
+    if kept is None:
+        return HttpResponse("下载链接已失效", status=404, content_type="text/html;charset=utf-8")
+    return HttpResponse(bytes(kept.content), content_type="application/zip")
 
 
 def signed_node(merchant: Merchant, node: Mapping[str, str]) -> tuple[str, str]:

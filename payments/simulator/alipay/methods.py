@@ -2,10 +2,12 @@
 
 import base64
 import contextlib
+import datetime
 from collections.abc import Callable, Mapping
+from urllib.parse import urlencode
 
-from payments.simulator import book
-from payments.simulator.alipay import terms
+from payments.simulator import bills, book
+from payments.simulator.alipay import bill, terms
 from payments.simulator.alipay.merchants import GATEWAY
 from payments.simulator.alipay.refusals import Refusal, business, invalid_parameter, trade_not_exist
 from payments.simulator.alipay.requests import Request
@@ -120,6 +122,30 @@ def certificate(request: Request, strike: Strike, public_url: str) -> Node:
     return {"alipay_cert_content": base64.b64encode(key.certificate.encode()).decode()}
 
 
+def bill_address(request: Request, strike: Strike, public_url: str) -> Node:
+    """Where the bill of a day (of all trades, the one kind that is played here) can be fetched, for half a minute."""
+    if request.content.get("bill_type") != "trade":
+        raise business("isv.invalid_arguments", "入参不合法：模拟网关只支持bill_type为trade的账单")
+    try:
+        text = terms.text(request.content, "bill_date", 10)
+        day = datetime.datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007
+    except ValueError as error:
+        raise business("isv.invalid_arguments", "入参不合法：bill_date格式为yyyy-MM-dd") from error
+    try:
+        content = bill.write(merchant=request.merchant, day=day, strike=strike)
+    except bill.NoBill as error:
+        raise business("isp.bill_not_exist", "账单不存在") from error
+    kept = bills.keep_file(merchant=request.merchant, content=content)
+    parts = {
+        "bizType": "trade",
+        "userId": request.merchant.seller_id,
+        "fileType": "csv.zip",
+        "bizDates": f"{day:%Y%m%d}",
+        "token": kept.token,
+    }
+    return {"bill_download_url": f"{public_url}/alipay/downloadBillFile.resource?{urlencode(parts)}"}
+
+
 def pretended(request: Request) -> Node:
     """The success that somebody between us would invent: nothing was done, and nobody can sign it."""
     number, amount = request.content.get("out_trade_no", ""), request.content.get("refund_amount", "")
@@ -146,6 +172,7 @@ CALLS: Mapping[str, tuple[str, Callable[[Request, Strike, str], Node]]] = {
     "alipay.trade.close": ("close", close),
     "alipay.trade.refund": ("refund", refund),
     "alipay.trade.fastpay.refund.query": ("refund_query", refund_query),
+    "alipay.data.dataservice.bill.downloadurl.query": ("bill", bill_address),
     "alipay.open.app.alipaycert.download": ("certificate", certificate),
 }
 # method → product, for what a payer's browser brings

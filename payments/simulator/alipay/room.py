@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django.utils import timezone
 
-from payments.simulator import rsa
+from payments.simulator import book, rsa
 from payments.simulator.alipay import signing
 from payments.simulator.alipay.merchants import key_in_use, switch_key
 from payments.simulator.alipay.requests import TIME_FORMAT
@@ -119,6 +119,13 @@ def render(notification: Notification, strike: Strike) -> tuple[Mapping[str, str
 
 def accepted(notification: Notification, status: int, answer: bytes) -> bool:
     return status == 200 and answer == b"success"
+
+
+def refund_at_console(trade: Trade, *, request_no: str, amount_fen: int) -> Refund:
+    """At once, and told like any other: the payment's notice once more, with what went back."""
+    number = request_no or f"{timezone.localtime():%Y%m%d%H%M%S}{secrets.randbelow(10**10):010d}"
+    made, _ = book.refund(trade_id=trade.pk, request_no=number, amount_fen=amount_fen, by_console=True)
+    return made
 
 
 def return_address(trade: Trade) -> str:

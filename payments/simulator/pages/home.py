@@ -9,11 +9,12 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from payments.simulator import book, courier, faults
+from payments.simulator import book, console, courier, faults
 from payments.simulator.addresses import public_url
 from payments.simulator.alipay.gateway import open_order_string as open_in_app
 from payments.simulator.alipay.refusals import Refusal
 from payments.simulator.models import Fault, Merchant, Notification, NotificationDelivery, Trade
+from payments.simulator.money import fen
 
 SHOWN = 25
 ACTIONS = {"pay": book.pay, "close": book.close, "finish": book.finish}
@@ -47,6 +48,17 @@ def act_on_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
         with contextlib.suppress(book.NotWaiting):  # it moved on meanwhile: the page shows where it stands
             act(trade_id=get_object_or_404(Trade, pk=trade_id).pk)
     return _back(request)
+
+
+@require_POST
+def refund_trade(request: HttpRequest, trade_id: int) -> HttpResponse:
+    """What the merchant's staff would do at the gateway's console."""
+    trade = get_object_or_404(Trade.objects.select_related("merchant"), pk=trade_id)
+    amount_fen = fen(request.POST.get("amount", "").strip())
+    if amount_fen:
+        with contextlib.suppress(console.Refused):  # the page shows what is left
+            console.refund(trade=trade, amount_fen=amount_fen)
+    return HttpResponseRedirect(reverse("trade", args=[trade_id]))
 
 
 @require_POST

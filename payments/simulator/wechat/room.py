@@ -17,8 +17,10 @@ from typing import Any, Protocol, cast
 from django.urls import reverse
 from django.utils import timezone
 
+from payments.simulator import faults
 from payments.simulator.faults import Strike
 from payments.simulator.models import Notification, Refund, Trade
+from payments.simulator.wechat import trades
 
 # Sixteen deliveries in all, over 24 hours. Source: pay.weixin.qq.com/doc/v2/merchant/4011937248
 _SECONDS = (15, 15, 30, 180, 600, 1200, 1800, 1800, 1800, 3600, 10800, 10800, 10800, 21600, 21600)
@@ -104,6 +106,20 @@ def render(notification: Notification, strike: Strike) -> tuple[Mapping[str, str
 
 def accepted(notification: Notification, status: int, answer: bytes) -> bool:
     return _teller(notification.api).accepted(status, answer)
+
+
+def refund_at_console(trade: Trade, *, request_no: str, amount_fen: int) -> Refund:
+    """Accepted now and made later, like any other; told where the payment was, as no call named another address."""
+    number = f"{trade.merchant.seller_id}{timezone.localtime():%Y%m%d%H%M%S}{secrets.randbelow(10**6):06d}"
+    return trades.refund(
+        trade,
+        faults.NONE,
+        api=trade.api,
+        out_refund_no=request_no or number,
+        amount_fen=amount_fen,
+        notify_url=trade.notify_url,
+        by_console=True,
+    )
 
 
 def return_address(trade: Trade) -> str:

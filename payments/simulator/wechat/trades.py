@@ -107,6 +107,7 @@ def refund(
     amount_fen: int,
     reason: str = "",
     notify_url: str = "",
+    by_console: bool = False,
 ) -> Refund:
     """
     Accept a refund. Accepted is not done: the money moves (and that is told) a while later.
@@ -130,6 +131,7 @@ def refund(
         amount_fen=amount_fen,
         reason=reason,
         notify_url=notify_url,
+        by_console=by_console,
     )
     ends = {"refund_not_done": "never", "abnormal_refund": "abnormal", "refund_closed": "closed"}.get(strike.kind, "")
     return refunds.ask(trade_id=trade.pk, asked=asked, ends=ends)

@@ -7,12 +7,12 @@ import abc
 import dataclasses
 import datetime
 import uuid
+from typing import Any
 
 import pytest
 
 from payments.gateways.base import (
     Acknowledgement,
-    Gateway,
     GatewayRefused,
     Mode,
     Notification,
@@ -23,6 +23,7 @@ from payments.gateways.base import (
     RawNotification,
     RefundRequest,
 )
+from payments.gateways.registry import Adapter
 
 NOT_PAID_YET = {Outcome.PENDING, Outcome.NOT_FOUND}  # NOT_FOUND: a QR code that nobody has scanned
 
@@ -30,8 +31,9 @@ NOT_PAID_YET = {Outcome.PENDING, Outcome.NOT_FOUND}  # NOT_FOUND: a QR code that
 class Stage(abc.ABC):
     """One gateway and what happens beyond it."""
 
-    gateway: Gateway
+    gateway: Adapter
     modes: tuple[Mode, ...]
+    fee_per_mille = 0
     notify_url = "http://127.0.0.1:9/notify"
 
     @abc.abstractmethod
@@ -42,8 +44,22 @@ class Stage(abc.ABC):
     def pay(self, number: str) -> None: ...
 
     @abc.abstractmethod
+    def refund_at_console(self, number: str, *, amount_fen: int) -> str:
+        """The merchant's staff give back at the gateway itself; the number of the refund, which it made."""
+
+    @abc.abstractmethod
+    def spoil_bill(self, **counts: int) -> list[dict[str, Any]]:
+        """
+        Let today's bill differ in so many rows: `missing`, `extra`, `amount`, `status`, `fee`. What was done, each
+        with `kind`, `number`, `refund_number` and what the bill `shows`.
+        """
+
+    @abc.abstractmethod
     def notification(self, number: str, *, refund_number: str = "") -> RawNotification:
         """The last notice about a payment, or about one refund of it, as delivered."""
+
+    def fee_fen(self, amount_fen: int) -> int:
+        return (amount_fen * self.fee_per_mille + 500) // 1000
 
     def changed(self, body: bytes, *, number: str) -> bytes:
         """A notice that tells of another number, and is still one in form."""
@@ -208,6 +224,23 @@ class GatewayConformance:
 
         with pytest.raises(GatewayRefused):
             stage.gateway.refund(refund_request(request, amount_fen=1))
+
+    def test_a_refund_made_at_the_console_is_found_and_notified(self, stage, paid):
+        number = stage.refund_at_console(paid.number, amount_fen=1000)
+
+        found = stage.gateway.query_refund(number, charge_number=paid.number)
+        assert (found.outcome, found.number, found.amount_fen) == (Outcome.SUCCEEDED, number, 1000)
+        told = stage.gateway.parse_notification(stage.notification(paid.number, refund_number=number))
+        assert (told.kind, told.payment.number) == (NotificationKind.REFUND, paid.number)
+        assert (told.refund.outcome, told.refund.number) == (Outcome.SUCCEEDED, number)
+
+    def test_a_refund_made_at_the_console_leaves_less_to_refund(self, stage, paid):
+        stage.refund_at_console(paid.number, amount_fen=201271)
+
+        with pytest.raises(GatewayRefused):
+            stage.gateway.refund(refund_request(paid, amount_fen=2))
+
+        stage.gateway.refund(refund_request(paid, amount_fen=1))
 
     def test_a_refund_nobody_asked_for_is_not_found(self, gateway, paid):
         assert gateway.query_refund(new_number(), charge_number=paid.number).outcome is Outcome.NOT_FOUND

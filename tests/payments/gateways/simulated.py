@@ -29,6 +29,8 @@ def receiver():
 
 
 class SimulatedStage(Stage):
+    fee_per_mille = 6
+
     @abc.abstractmethod
     def refund_number(self, facts):
         """Our number of the refund that a notice tells of, "" for one of a payment."""
@@ -41,6 +43,12 @@ class SimulatedStage(Stage):
 
     def pay(self, number):
         self.simulator.pay(number)
+
+    def refund_at_console(self, number, *, amount_fen):
+        return self.simulator.refund(number, amount_fen)["request_no"]
+
+    def spoil_bill(self, **counts):
+        return self.simulator.spoil_bill(self.merchant.app_id, **counts)
 
     def notification(self, number, *, refund_number=""):
         """Sent again by hand each time, so that it is certainly the newest that came."""

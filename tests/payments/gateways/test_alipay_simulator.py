@@ -22,6 +22,7 @@ from payments.gateways.base import (
     RawNotification,
 )
 from payments.gateways.http import Limits
+from tests.payments.gateways.bill_conformance import BillConformance
 from tests.payments.gateways.conformance import (
     NOT_PAID_YET,
     GatewayConformance,
@@ -64,13 +65,13 @@ class AlipayStage(SimulatedStage):
         self.hasty = AlipayGateway(self.account, client=hasty)  # for answers that never come
 
 
-class TestAlipayInKeyMode(GatewayConformance):
+class TestAlipayInKeyMode(GatewayConformance, BillConformance):
     @pytest.fixture
     def stage(self, simulator, receiver):
         return AlipayStage(simulator, receiver, mode="key")
 
 
-class TestAlipayInCertificateMode(GatewayConformance):
+class TestAlipayInCertificateMode(GatewayConformance, BillConformance):
     @pytest.fixture
     def stage(self, simulator, receiver):
         return AlipayStage(simulator, receiver, mode="certificate")

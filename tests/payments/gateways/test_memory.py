@@ -6,8 +6,11 @@ import time
 
 import pytest
 
-from payments.gateways import memory
+from payments.gateways import bills, memory
 from payments.gateways.base import (
+    BillEntryKind,
+    BillNotReady,
+    BillUnusable,
     GatewayRefused,
     GatewayUnavailable,
     Mode,
@@ -16,7 +19,10 @@ from payments.gateways.base import (
     RawNotification,
 )
 from payments.gateways.memory import Fault, MemoryGateway
+from tests.payments.gateways.bill_conformance import BillConformance, today
 from tests.payments.gateways.conformance import GatewayConformance, Stage, payment_request, refund_request
+
+SPOILT = {"amount": {"amount_fen": 1}, "status": {"kind": BillEntryKind.REFUND}, "fee": {"fee_fen": 5}}
 
 
 class MemoryStage(Stage):
@@ -32,6 +38,29 @@ class MemoryStage(Stage):
     def pay(self, number):
         self._book.pay(number)
 
+    def refund_at_console(self, number, *, amount_fen):
+        self._book.refund_at_console(number, amount_fen)
+        return "console-1"
+
+    def spoil_bill(self, **counts):
+        entries = list(self._book.bill(today()).entries)
+        done = []
+
+        def tell(kind, entry, shows):
+            done.append({"kind": kind, "number": entry.number, "refund_number": entry.refund_number, "shows": shows})
+            return dataclasses.replace(entry, **shows)
+
+        for kind, shows in SPOILT.items():
+            for _ in range(counts[kind]):
+                entries.append(tell(kind, entries.pop(0), shows))
+        for extra in range(counts["extra"]):
+            row = dataclasses.replace(entries[0], number=f"extra_{extra}")
+            entries.append(tell("extra", row, {"amount_fen": 77, "fee_fen": 0}))
+        for _ in range(counts["missing"]):
+            tell("missing", entries.pop(0), {})
+        self._book.bill_changes.append(lambda _: entries)
+        return done
+
     def notification(self, number, *, refund_number=""):
         return self._book.notification(number, refund_number=refund_number)
 
@@ -39,7 +68,7 @@ class MemoryStage(Stage):
         return self._book.notification(number, merchant_id="another shop")
 
 
-class TestMemory(GatewayConformance):
+class TestMemory(GatewayConformance, BillConformance):
     @pytest.fixture
     def stage(self):
         return MemoryStage()
@@ -202,3 +231,61 @@ def test_refunds_at_once_never_exceed_the_payment(gateway, book, paid, monkeypat
         thread.join()
 
     assert (len(book.refunds), refused) == (made, ["REFUND_EXCEEDS_PAYMENT"] * (16 - made))
+
+
+# --- bills and the console
+
+
+def test_a_refund_at_the_console_is_no_more_than_what_is_left(gateway, book, paid):
+    book.refund_at_console(paid.number, 600)
+
+    with pytest.raises(ValueError, match="400 fen left"):
+        book.refund_at_console(paid.number, 401, refund_number="console-2")
+
+    assert list(book.refunds) == ["console-1"]
+    with pytest.raises(GatewayRefused, match="REFUND_EXCEEDS_PAYMENT"):
+        gateway.refund(refund_request(paid, amount_fen=401))
+
+
+@pytest.mark.parametrize(("amount_fen", "fee_fen"), [(1_000, 6), (1_083, 6), (1_084, 7), (83, 0), (84, 1)])
+def test_a_fee_is_rounded_half_up_and_given_back_with_a_refund(gateway, book, amount_fen, fee_fen):
+    book.fee_per_mille = 6
+    request = payment_request(amount_fen=amount_fen)
+    gateway.create_payment(request)
+    book.pay(request.number)
+    book.refund_at_console(request.number, amount_fen)
+
+    assert [entry.fee_fen for entry in gateway.download_bill(today()).entries] == [fee_fen, -fee_fen]
+
+
+def test_a_bill_is_of_a_day_of_shanghais_clock(gateway, book, paid):
+    midnight = datetime.datetime.combine(today(), datetime.time(), bills.SHANGHAI)
+    book.payments[paid.number].paid_at = (midnight - datetime.timedelta(microseconds=1)).astimezone(datetime.UTC)
+    book.refund_at_console(paid.number, 1)
+    book.refunds["console-1"].settled_at = midnight.astimezone(datetime.UTC)
+
+    yesterday = gateway.download_bill(today() - datetime.timedelta(days=1))
+
+    assert [entry.kind for entry in yesterday.entries] == [BillEntryKind.PAYMENT]
+    assert [entry.kind for entry in gateway.download_bill(today()).entries] == [BillEntryKind.REFUND]
+
+
+@pytest.mark.parametrize("trouble", [BillNotReady(), BillUnusable("hash")])
+def test_a_book_in_trouble_has_no_bill(gateway, book, paid, trouble):
+    book.bill_trouble = trouble
+
+    with pytest.raises(type(trouble)):
+        gateway.download_bill(today())
+
+    book.bill_trouble = None
+    assert len(gateway.download_bill(today()).entries) == 1
+
+
+def test_a_bill_may_be_lost_on_the_way(gateway, book, paid):
+    book.script(Fault.LOST_REQUEST, Fault.LOST_RESPONSE, verb="download_bill")
+
+    for _ in range(2):
+        with pytest.raises(GatewayUnavailable):
+            gateway.download_bill(today())
+
+    assert gateway.download_bill(today()).entries

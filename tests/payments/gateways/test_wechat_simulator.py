@@ -15,6 +15,7 @@ from payments.gateways.wechat_v2.client import WechatV2Client
 from payments.gateways.wechat_v2.gateway import WechatV2Account, WechatV2Gateway
 from payments.gateways.wechat_v3.client import WechatV3Client
 from payments.gateways.wechat_v3.gateway import WechatV3Account, WechatV3Gateway
+from tests.payments.gateways.bill_conformance import BillConformance
 from tests.payments.gateways.conformance import GatewayConformance, payment_request, refund_request
 from tests.payments.gateways.simulated import SimulatedStage, receiver
 from tests.simulator_process import simulator, simulator_process
@@ -93,7 +94,7 @@ def stage(request, simulator, receiver):
     return STAGES[request.param](simulator, receiver)
 
 
-class TestWechat(GatewayConformance):
+class TestWechat(GatewayConformance, BillConformance):
     pass
 
 

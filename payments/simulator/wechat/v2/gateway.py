@@ -1,4 +1,4 @@
-"""POST /pay/… and /secapi/pay/refund: XML in, XML out, always HTTP 200 where WeChat itself answers."""
+"""POST /pay/… and /secapi/pay/refund: XML in, XML out (a bill: text), always HTTP 200 where WeChat itself answers."""
 
 import secrets
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from payments.simulator.addresses import public_url
 from payments.simulator.faults import Stage, Strike
 from payments.simulator.wechat import merchants, trades
 from payments.simulator.wechat.v2 import messages, methods, requests, signing
+from payments.simulator.wechat.v2.methods import Fields
 from payments.simulator.wechat.v2.refusals import Refusal, Turned, system_error
 from payments.simulator.wechat.v2.requests import Request
 
@@ -33,30 +34,33 @@ def gateway(request: HttpRequest, call: str) -> HttpResponse:
     if strike.kind == "unsigned_success":
         return _reply(_succeeded(admitted, methods.pretended(admitted)))
     try:
-        fields = _succeeded(admitted, act(admitted, strike))
+        done = act(admitted, strike)
+        told = done if isinstance(done, bytes) else _succeeded(admitted, done)
     except Refusal as refusal:
-        fields = _common(admitted) | refusal.fields
+        told = _common(admitted) | refusal.fields
     except Turned as turned:
         return _reply(turned.fields)
-    return _answer(request, admitted, fields, strike)
+    return _answer(request, admitted, told, strike)
 
 
-def _answer(request: HttpRequest, admitted: Request, fields: dict[str, str | int], strike: Strike) -> HttpResponse:
+def _answer(request: HttpRequest, admitted: Request, told: Fields | bytes, strike: Strike) -> HttpResponse:
     """Say what was done, unless a fault says otherwise."""
     if strike.kind == "system_error_but_done":
-        fields = _common(admitted) | system_error().fields
+        told = _common(admitted) | system_error().fields
     if strike.kind == "timeout_after":
         return mishaps.say_nothing(request, strike)
     if strike.kind == "garbage":
         return HttpResponse("<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>")
     if strike.kind == "slow":
         mishaps.wait(strike)
+    if isinstance(told, bytes):
+        return HttpResponse(told, content_type="text/plain; charset=utf-8")
     stranger = strike.kind == "bad_signature"
     key = secrets.token_hex(16) if stranger else merchants.secret(admitted.merchant, "api_key")
-    return _reply({**fields, "sign": signing.sign(fields, key=key, sign_type=admitted.sign_type)})
+    return _reply({**told, "sign": signing.sign(told, key=key, sign_type=admitted.sign_type)})
 
 
-def _common(admitted: Request) -> dict[str, str | int]:
+def _common(admitted: Request) -> Fields:
     return {
         "return_code": "SUCCESS",
         "return_msg": "OK",
@@ -66,7 +70,7 @@ def _common(admitted: Request) -> dict[str, str | int]:
     }
 
 
-def _succeeded(admitted: Request, fields: Mapping[str, str | int]) -> dict[str, str | int]:
+def _succeeded(admitted: Request, fields: Mapping[str, str | int]) -> Fields:
     return {**_common(admitted), "result_code": "SUCCESS", **fields}
 
 

@@ -1,11 +1,13 @@
 """What each call does. A verb takes an admitted request and returns the answer's fields, or raises a refusal."""
 
+import datetime
+import re
 from collections.abc import Callable, Mapping
 
 from payments.simulator import book
 from payments.simulator.faults import Strike
 from payments.simulator.models import Refund, Trade
-from payments.simulator.wechat import room, trades
+from payments.simulator.wechat import bill, room, trades
 from payments.simulator.wechat.terms import TRADE_TYPES
 from payments.simulator.wechat.v2 import terms, words
 from payments.simulator.wechat.v2.refusals import Refusal, Turned, order_not_exist
@@ -121,6 +123,19 @@ def refundquery(request: Request, strike: Strike) -> Fields:
     return answer
 
 
+def downloadbill(request: Request, strike: Strike) -> bytes:
+    """The whole bill as text, or a no that has an `error_code` of its own; neither is signed."""
+    content = request.content
+    if content.get("bill_type", "ALL") != "ALL" or content.get("tar_type"):
+        raise Turned("invalid bill_type", error_code="20001")
+    try:
+        return bill.write(merchant=request.merchant, day=_bill_date(content.get("bill_date", "")), strike=strike)
+    except bill.NoBill as error:
+        raise Turned("No Bill Exist", error_code="20002") from error
+    except bill.BeingMade as error:
+        raise Turned("Bill Creating", error_code="20003") from error
+
+
 def pretended(request: Request) -> Fields:
     """The success that somebody between us would invent: nothing was done, and nobody can sign it."""
     content = request.content
@@ -146,12 +161,13 @@ def pretended(request: Request) -> Fields:
 
 
 # path → the fault menu's verb, what is done, and whether the merchant must show its certificate
-CALLS: Mapping[str, tuple[str, Callable[[Request, Strike], Fields], bool]] = {
+CALLS: Mapping[str, tuple[str, Callable[[Request, Strike], Fields | bytes], bool]] = {
     "pay/unifiedorder": ("create", unifiedorder, False),
     "pay/orderquery": ("query", orderquery, False),
     "pay/closeorder": ("close", closeorder, False),
     "secapi/pay/refund": ("refund", refund, True),
     "pay/refundquery": ("refund_query", refundquery, False),
+    "pay/downloadbill": ("bill", downloadbill, False),
 }
 
 
@@ -164,6 +180,15 @@ def _trade(request: Request) -> Trade:
         return trades.find(request.merchant, **wanted)
     except trades.NoSuchTrade as error:
         raise order_not_exist() from error
+
+
+def _bill_date(text: str) -> datetime.date:
+    if not re.fullmatch(r"[0-9]{8}", text):
+        raise Turned("invalid bill_date", error_code="20001")
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError as error:
+        raise Turned("invalid bill_date", error_code="20001") from error
 
 
 def _refund(request: Request, trade: Trade, strike: Strike, *, number: str, amount_fen: int) -> Refund:

@@ -81,7 +81,7 @@ def _refund_facts(trade: Trade, refund: Refund) -> dict[str, str | int]:
         "refund_fee": refund.amount_fen,
         "refund_id": refund.refund_no,
         "refund_recv_accout": words.RECEIVED_BY,
-        "refund_request_source": "API",
+        "refund_request_source": "VENDOR_PLATFORM" if refund.by_console else "API",
         "refund_status": words.refund_word(refund),
         "settlement_refund_fee": refund.amount_fen,
         "settlement_total_fee": trade.amount_fen,

@@ -8,9 +8,9 @@ class Turned(Exception):
     So are answered forms that are wrong, strangers, and wrong signatures.
     """
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, **beside: str) -> None:
         super().__init__(message)
-        self.fields: dict[str, str | int] = {"return_code": "FAIL", "return_msg": message}
+        self.fields: dict[str, str | int] = {"return_code": "FAIL", "return_msg": message, **beside}
 
 
 class Refusal(Exception):

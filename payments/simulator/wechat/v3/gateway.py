@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from payments.simulator import faults, mishaps
 from payments.simulator.faults import Stage, Strike
 from payments.simulator.models import Merchant, wire
-from payments.simulator.wechat.v3 import keys, methods, pretences, requests, signing
+from payments.simulator.wechat.v3 import bills, keys, methods, pretences, requests, signing
 from payments.simulator.wechat.v3.refusals import Refusal, system_error
 from payments.simulator.wechat.v3.requests import Request
 
@@ -36,6 +36,16 @@ def endpoint(method: str, verb: str, act: methods.Call) -> View:
         return _call(request, admitted, verb=verb, act=act)
 
     return view
+
+
+@csrf_exempt
+def download_bill(request: HttpRequest) -> HttpResponse:
+    """The file of a bill, for the merchant alone: the request is signed like any other, the answer is not."""
+    try:
+        content = bills.content(requests.merchant_of(request), request.GET.get("token", ""))
+    except Refusal as refusal:
+        return _answer(refusal.status, refusal.body)
+    return HttpResponse(content, content_type="text/plain; charset=utf-8")
 
 
 def _call(request: HttpRequest, admitted: Request, *, verb: str, act: methods.Call) -> HttpResponse:

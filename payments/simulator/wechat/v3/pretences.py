@@ -18,6 +18,12 @@ def of(verb: str, request: Request, *, out_trade_no: str) -> Mapping[str, Any] |
         return None
     if verb == "certificates":
         return {"data": []}
+    if verb == "bill":
+        return {
+            "hash_type": "SHA1",
+            "hash_value": secrets.token_hex(20),
+            "download_url": f"{request.public_url}/v3/billdownload/file?token=nobody",
+        }
     if verb == "create":
         return {
             "code_url": "weixin://wxpay/bizpayurl?pr=nobodyKno",

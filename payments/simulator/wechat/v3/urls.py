@@ -2,8 +2,8 @@
 
 from django.urls import re_path
 
-from payments.simulator.wechat.v3 import methods
-from payments.simulator.wechat.v3.gateway import endpoint
+from payments.simulator.wechat.v3 import bills, methods
+from payments.simulator.wechat.v3.gateway import download_bill, endpoint
 
 NUMBER = r"(?P<out_trade_no>[^/]+)"
 
@@ -17,5 +17,7 @@ urlpatterns = [
         r"^v3/refund/domestic/refunds/(?P<out_refund_no>[^/]+)$",
         endpoint("GET", "refund_query", methods.refund_query),
     ),
+    re_path(r"^v3/bill/tradebill$", endpoint("GET", "bill", bills.trade_bill)),
+    re_path(r"^v3/billdownload/file$", download_bill),
     re_path(r"^v3/certificates$", endpoint("GET", "certificates", methods.download_certificates)),
 ]
