@@ -17,13 +17,15 @@ from django.utils import timezone
 
 from payments.charges import operations as charges
 from payments.charges import queries, sweep
+from payments.charges.models import CASH
 from payments.charges.states import Status
 from payments.closing import late_money
 from payments.closing import operations as closing
 from payments.closing import queries as closing_queries
 from payments.inbox import operations as inbox
 from payments.inbox.models import InboundNotification, Verdict
-from payments.models import Charge, Order, OutboxEvent, RefundLeg, WebhookDelivery, WebhookEndpoint
+from payments.ledger.models import TransferKind
+from payments.models import Charge, Order, OutboxEvent, RefundLeg, Transfer, WebhookDelivery, WebhookEndpoint
 from payments.orders.states import AWAITING_CASH
 from payments.outbox import operations as outbox
 from payments.outbox.models import DeliveryStatus
@@ -106,14 +108,19 @@ class Quiet:
     def _look_whether_sweeps_run(self):
         """What is done at once from now on would hide a worker that stands still."""
         since = timezone.now() - OVERDUE
-        if overdue := queries.due_for_query(at=since).count():
-            self._tally.trouble(f"{overdue} attempts were due to be asked about {OVERDUE} ago: the sweep stands still")
-        if overdue := _left().filter(received_at__lt=since).count():
-            self._tally.trouble(f"{overdue} notifications were left {OVERDUE} ago: nobody processes them")
-        if overdue := refund_queries.due_for_query(at=since).count():
-            self._tally.trouble(f"{overdue} refunds were due to be asked about {OVERDUE} ago: the sweep stands still")
-        if overdue := _undelivered().filter(due_at__lt=since, endpoint__paused_until__isnull=True).count():
-            self._tally.trouble(f"{overdue} webhooks were due {OVERDUE} ago: nobody sends them")
+        undone = {
+            "attempts were to be asked about": queries.due_for_query(at=since),
+            "refunds were to be asked about": refund_queries.due_for_query(at=since),
+            "notifications were left": _left().filter(received_at__lt=since),
+            "orders that nobody began to pay were to be closed": closing_queries.due(at=since).exclude(
+                charges__tender__in=CASH
+            ),
+            "payments beyond need were to go back": refund_queries.surplus_due().filter(number__in=_booked(since)),
+            "webhooks were to be sent": _undelivered().filter(due_at__lt=since, endpoint__paused_until__isnull=True),
+        }
+        for what, rows in undone.items():
+            if overdue := rows.count():
+                self._tally.trouble(f"{overdue} {what} {OVERDUE} ago: nobody does it")
 
     def _open(self):
         """The open attempts of which the gateways know more than that there is no such number."""
@@ -183,3 +190,8 @@ def _left():
 
 def _undelivered():
     return WebhookDelivery.objects.filter(status=DeliveryStatus.DUE)
+
+
+def _booked(since):
+    """The numbers of payments beyond need that have stood in our books since then."""
+    return Transfer.objects.filter(kind=TransferKind.SURPLUS, at__lt=since).values("reference")
