@@ -1,4 +1,4 @@
-"""Placing a checkout order, and logging its customer in at the cashier."""
+"""A checkout order placed, given back or closed by its client, and its customer logged in at the cashier."""
 
 import dataclasses
 import datetime
@@ -16,13 +16,16 @@ from checkout.queries import Checkout, Payer
 from payments.charges.placement import Document, NumberReused, Placement, place
 from payments.clients import login_codes
 from payments.clients.models import PointsPolicy
+from payments.closing import operations as closing
 from payments.customers.queries import CustomerFrozen
 from payments.errors import OnetillError, TryAgain
 from payments.ledger import operations as ledger
 from payments.ledger.accounts import Kind
-from payments.models import Account, ApiClient, Order
+from payments.models import Account, ApiClient, Order, Refund
 from payments.orders import numbers
-from payments.transactions import transaction
+from payments.refunds import operations as refunds
+from payments.refunds.operations import RefundCommand
+from payments.transactions import outside_transaction, transaction
 
 NUMBER_DIGITS = 8
 
@@ -58,10 +61,13 @@ class PayCommand:
     user_id: str
     ee_no: str
     redirect_url: str
+    # None: as long as the client's orders wait. A repeat need not repeat it.
+    expires_in_s: int | None = dataclasses.field(default=None, compare=False)
 
     def fingerprint(self) -> str:
-        """What a repeated call must repeat."""
-        return hashlib.sha256(json.dumps(dataclasses.astuple(self)).encode()).hexdigest()
+        """What a repeated call must repeat: all that is compared."""
+        compared = [getattr(self, field.name) for field in dataclasses.fields(self) if field.compare]
+        return hashlib.sha256(json.dumps(compared).encode()).hexdigest()
 
 
 def pay(*, client: ApiClient, command: PayCommand, at: datetime.datetime, request_id: str = "") -> Checkout:
@@ -121,6 +127,7 @@ def _place(
     request_id: str,
 ) -> Checkout:
     points_fen = min(points_fen, command.total_fen)
+    waits_s = client.order_ttl_seconds if command.expires_in_s is None else command.expires_in_s
     placement = Placement(
         number=numbers.dated(at=at, digits=NUMBER_DIGITS),
         family="checkout",
@@ -134,7 +141,7 @@ def _place(
         shipping_fen=command.shipping_fen,
         points_fen=points_fen,
         points_first=client.points_policy == PointsPolicy.POINTS_FIRST,
-        expires_at=at + datetime.timedelta(seconds=client.order_ttl_seconds),
+        expires_at=at + datetime.timedelta(seconds=waits_s),
         at=at,
         actor=client.actor,
         request_id=request_id,
@@ -164,6 +171,38 @@ def _title(command: PayCommand) -> str:
     """Name the order for the gateway's page and the customer's bill, who read Chinese."""
     with override("zh-hans"):
         return gettext("Order %(number)s") % {"number": command.out_trade_no or command.client_pay_id}
+
+
+@outside_transaction
+def refund(
+    *,
+    client: ApiClient,
+    order_no: str,
+    pay_no: str,
+    command: RefundCommand,
+    at: datetime.datetime,
+    request_id: str = "",
+) -> Refund:
+    """
+    Refund the client's order of that number. See `refunds.request` for the other errors.
+
+    :raises queries.OrderUnknown: if the client has none
+    """
+    order = queries.detail(client_id=client.pk, order_no=order_no, pay_no=pay_no)
+    return refunds.refund(order_id=order.order_id, command=command, actor=client.actor, at=at, request_id=request_id)
+
+
+@outside_transaction
+def close(
+    *, client: ApiClient, order_no: str, pay_no: str, reason: str, at: datetime.datetime, request_id: str = ""
+) -> Order:
+    """
+    Close the client's order of that number. See `closing.close` for the other errors.
+
+    :raises queries.OrderUnknown: if the client has none
+    """
+    order = queries.detail(client_id=client.pk, order_no=order_no, pay_no=pay_no)
+    return closing.close(order_id=order.order_id, actor=client.actor, at=at, reason=reason, request_id=request_id)
 
 
 def log_in(*, number: str, code: str, at: datetime.datetime) -> Order:

@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.customers import queries as customers
 from payments.errors import NotFound
+from payments.models import Refund
+from payments.refunds import queries as refunds
 
 
 class CustomerUnknown(customers.CustomerUnknown):
@@ -107,6 +109,18 @@ def detail(*, client_id: int, order_no: str, pay_no: str) -> Checkout:
     if not rows:
         raise OrderUnknown
     return _checkout(rows[0])
+
+
+def refund_detail(*, client_id: int, refund_no: str) -> Refund:
+    """
+    Return the client's refund of that number, of a checkout order.
+
+    :raises refunds.RefundUnknown: if the client has none, or it is of another family's order
+    """
+    refund = refunds.detail(client_id=client_id, refund_no=refund_no)
+    if refund.order.family != "checkout":
+        raise refunds.RefundUnknown(field="refund_no")
+    return refund
 
 
 def _rows(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -1,15 +1,21 @@
-"""Documents 000 and 001 for the API pages: their words and their own examples."""
+"""Documents 000 and 001 for the API pages, their words and their own examples; refunds and closing in ours."""
 
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.extensions import OpenApiViewExtension
 
-from checkout.serializers import NumbersSerializer, PaySerializer
-from payments.orders.states import Status
+from checkout.serializers import (
+    CheckoutClosingSerializer,
+    CheckoutRefundSerializer,
+    NumbersSerializer,
+    PaySerializer,
+)
+from payments.api import refund_schema
+from payments.api.serializers import RefundNoSerializer
 from payments.wire.openapi import described
 
-VALUES = {"status": list(Status.values)}
+VALUES = refund_schema.VALUES
 
 PAY = described(
     family="checkout",
@@ -72,9 +78,65 @@ PAY_DETAIL = described(
 )
 
 
+_ORDER = {
+    "status": "partly_refund",
+    "client_pay_id": "0000010111135",
+    "out_trade_no": "20111111111",
+    "point_amount": 131.28,
+    "cash_amount": 2012.72,
+    "cash_pay_url": "",
+    "total_amount": 2144,
+    "bb_trade_no": "2018061530000035",
+    "shipping_fee": 5,
+}
+_REFUND = {"result_message": "", "result": {**_ORDER, **refund_schema.TOLD}, "success": True}
+
+REFUND = described(
+    family="checkout",
+    name="refund",
+    document="refund",
+    summary=refund_schema.REFUND_SUMMARY,
+    request=CheckoutRefundSerializer,
+    values=VALUES,
+    sent={"out_trade_no": "20111111111", **refund_schema.ASKED},
+    answered={**_REFUND, "result_code": "order_refund_requested"},
+)
+
+REFUND_DETAIL = described(
+    family="checkout",
+    name="refund_detail",
+    document="refund",
+    summary=refund_schema.DETAIL_SUMMARY,
+    request=RefundNoSerializer,
+    values=VALUES,
+    sent={"refund_no": refund_schema.ASKED["refund_no"]},
+    answered={**_REFUND, "result_code": "refund_detail"},
+)
+
+CLOSE = described(
+    family="checkout",
+    name="close",
+    document="closing",
+    summary=refund_schema.CLOSE_SUMMARY,
+    request=CheckoutClosingSerializer,
+    values=VALUES,
+    sent={"out_trade_no": "20111111111", "reason": "顾客不要了"},
+    answered={
+        "result_message": "",
+        "result_code": "order_closed",
+        "result": {**_ORDER, "status": "closed"},
+        "success": True,
+    },
+)
+
+# call of the view set: how it is described
+CALLS = {"pay": PAY, "pay_detail": PAY_DETAIL, "refund": REFUND, "refund_detail": REFUND_DETAIL, "close": CLOSE}
+
+
 class CheckoutCalls(OpenApiViewExtension):  # type: ignore[no-untyped-call]
     target_class = "checkout.views.CheckoutViewSet"
 
     def view_replacement(self) -> type[Any]:
         calls: Any = self.target_class
-        return type("DescribedCheckout", (calls,), {"pay": PAY(calls.pay), "pay_detail": PAY_DETAIL(calls.pay_detail)})
+        described_calls = {name: describe(getattr(calls, name)) for name, describe in CALLS.items()}
+        return type("DescribedCheckout", (calls,), described_calls)

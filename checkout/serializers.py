@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from payments.api.serializers import ClosingSerializer, ExpiresInField, RefundSerializer
 from payments.models import ApiClient
 from payments.wire import IdField, TextField, YuanField, web_host
 from payments.wire.serializers import Parameters
@@ -37,6 +38,7 @@ class PaySerializer(NumbersSerializer):
     user_id = IdField()
     ee_no = TextField(max_length=64)
     redirect_url = TextField(max_length=URL_LENGTH_MAX, allow_blank=True, allow_null=True, default="")
+    expires_in = ExpiresInField()
 
     def validate_total_amount(self, total_fen: int) -> int:
         if total_fen <= 0:
@@ -57,6 +59,14 @@ class PaySerializer(NumbersSerializer):
                 {"shipping_fee": _("Must not be more than total_amount, which includes it.")}
             )
         return attrs
+
+
+class CheckoutRefundSerializer(NumbersSerializer, RefundSerializer):
+    """Which order, and what of it is to go back."""
+
+
+class CheckoutClosingSerializer(NumbersSerializer, ClosingSerializer):
+    """Which order is to be closed."""
 
 
 def is_allowed_redirect(*, url: str, client: ApiClient) -> bool:

@@ -1,4 +1,4 @@
-"""Documents 000 and 001, and the pages that their `cash_pay_url` leads to."""
+"""Documents 000 and 001, refunds, closing, and the pages that their `cash_pay_url` leads to."""
 
 from django.urls import path, re_path
 
@@ -12,6 +12,11 @@ urlpatterns = [
     both_slashes(
         "api/checkout/pay-detail", CheckoutViewSet.as_view({"post": "pay_detail"}), name="checkout-pay-detail"
     ),
+    both_slashes("api/checkout/refund", CheckoutViewSet.as_view({"post": "refund"}), name="checkout-refund"),
+    both_slashes(
+        "api/checkout/refund-detail", CheckoutViewSet.as_view({"post": "refund_detail"}), name="checkout-refund-detail"
+    ),
+    both_slashes("api/checkout/close", CheckoutViewSet.as_view({"post": "close"}), name="checkout-close"),
     re_path("^api/checkout/", unknown_path, {"family": "checkout"}),
     path("api_login/", CheckoutLogin.as_view(), name="checkout-login"),
     path("api_login", CheckoutLogin.as_view()),

@@ -36,7 +36,8 @@ def name(page):
 
 def fences(text, language=""):
     """Return the contents of the fenced blocks of `language`."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [block for of, block in blocks if of == language]
 
 
 def pictures(text):
@@ -121,6 +122,23 @@ def test_the_sign_example_is_what_the_code_computes():
     assert f"{signing.canonical(params=params, secret=SECRET)}\n" in fences(CHECKOUT)
     for sign_type in ("MD5", "HMAC-SHA256"):
         assert f"| `{sign_type}` | `{signing.sign(params=params, secret=SECRET, sign_type=sign_type)}` |" in CHECKOUT
+
+
+SIGNED_CURLS = [block for page in PAGES for block in fences(page.read_text(), "sh") if "sign=$(" in block]
+
+
+@pytest.mark.parametrize("curl", sorted(set(SIGNED_CURLS)), ids=lambda curl: re.search(r"8000(\S+)", curl)[1])
+def test_a_curl_signs_what_it_sends(curl):
+    shell = {"$no": "T1529035200", "$now": "1529035200", "$sign": "{sign}"}
+
+    def filled(text):
+        return re.sub(r"\$(?:now|no|sign)", lambda found: shell[found[0]], text.replace("'", ""))
+
+    text = filled(re.search(r'printf %s "(.*?)"', curl)[1])
+    params = parse_object(filled(re.search(r"-d '(.*)'$", curl, re.MULTILINE)[1]).encode())
+
+    assert text == signing.canonical(params=params, secret=text.rpartition("&key=")[2])
+    assert text.endswith(("&key=demo-mall-secret", "&key=demo-shop-secret"))
 
 
 @pytest.mark.parametrize(

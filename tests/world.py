@@ -12,7 +12,7 @@ from payments.ledger import accounts
 from payments.ledger import operations as ledger
 from payments.ledger.models import TransferKind
 from payments.ledger.operations import Posting
-from payments.models import Account, ApiClient, Customer, GatewayAccount, Order
+from payments.models import Account, ApiClient, BillLine, Customer, Difference, GatewayAccount, GatewayBill, Order
 from payments.transactions import transaction
 
 NOW = datetime.datetime(2018, 6, 15, 4, 0, tzinfo=datetime.UTC)  # noon in Shanghai, on document 000's day
@@ -71,3 +71,16 @@ def place_order(*, client, number="T1", total_fen=100, shipping_fen=0):
     )  # fmt: skip
     placed = checkout.pay(client=client, command=command, at=timezone.now())
     return Order.objects.get(pk=placed.order_id)
+
+
+def make_difference(*, charge):
+    """Make a bill with a line of the charge that tells another amount, and return the difference."""
+    day = datetime.date(2018, 6, 15)
+    bill = GatewayBill.objects.create(account=charge.gateway_account, day=day)
+    line = BillLine.objects.create(
+        bill=bill, kind="payment", number=charge.number, amount_fen=1, at=timezone.now(), charge=charge
+    )
+    return Difference.objects.create(
+        account=bill.account, day=day, kind="amount", entry="payment", number=charge.number, charge=charge, line=line,
+        ours_fen=charge.amount_fen, theirs_fen=1, remedy="check_by_hand", status="open", found_at=timezone.now(),
+    )  # fmt: skip

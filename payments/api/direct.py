@@ -35,7 +35,7 @@ class DirectOrderViewSet(FamilyViewSet):
             booking=booking,
             client_order_no=given.get("out_trade_no", ""),
             notify_url=given.get("notify_url", ""),
-            expires_in_s=given.get("expires_in"),
+            expires_in_s=given["expires_in"],
         )
         number = operations.place_order(
             client=client_of(request), command=command, at=timezone.now(), request_id=request_id()

@@ -13,6 +13,7 @@ from payments.charges.models import Tender
 from payments.orders.models import MoneyFlag, OrderKind
 from payments.orders.states import Status
 from payments.outbox.models import DeliveryStatus, EventKind
+from payments.refunds.models import Kind as RefundKind
 from payments.wire.openapi import described
 
 _NUMBER = OpenApiParameter(
@@ -36,6 +37,7 @@ _ORDER = {
     "shipping_fee": 5,
     "point_amount": 131.28,
     "cash_amount": 2012.72,
+    "refunded_amount": 0,
     "created_at": "2018-06-15 12:00:00",
     "expires_at": "2018-06-15 12:30:00",
     "paid_at": "2018-06-15 12:01:30",
@@ -73,6 +75,18 @@ _OF_DELIVERIES = {"kind": list(EventKind.values), "status": list(DeliveryStatus.
 _EVENT_ID = OpenApiParameter(
     "event_id", str, OpenApiParameter.PATH, description=_("The event, as webhook-id names it."), pattern="^[^/]+$"
 )
+_REFUND = {
+    "refund_number": "2018061530000035_R1",
+    "refund_no": "R20111111111",
+    "kind": "order",
+    "status": "pending",
+    "amount": 105,
+    "goods_amount": 100,
+    "shipping_amount": 5,
+    "reason": "少发一件",
+    "requested_at": "2018-06-16 09:00:00",
+    "settled_at": "",
+}
 _VALUES = {
     "kind": list(OrderKind.values),
     "money_flag": list(MoneyFlag.values),
@@ -123,10 +137,10 @@ ORDERS = _call(
 )
 ORDER = _call(
     name="order",
-    summary=_("Tell how an order stands, with its charges"),
-    data={**_ORDER, "charges": [_CHARGE]},
+    summary=_("Tell how an order stands, with its charges and refunds"),
+    data={**_ORDER, "charges": [_CHARGE], "refunds": [_REFUND]},
     parameters=[_NUMBER],
-    values={},
+    values={"kind": [*OrderKind.values, *RefundKind.values]},
 )
 CHARGES = _call(
     name="charges",

@@ -1,4 +1,4 @@
-"""Look-up: a client finds its own orders and charges, whatever family made them. To look moves nothing."""
+"""Look-up: a client finds its own orders, charges and refunds, whatever family made them. To look moves nothing."""
 
 import datetime
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from payments.api import lookup_schema as schema
 from payments.api.filters import ChargeFilter, OrderFilter, StrictFilters
+from payments.api.refund_answers import refund_status
 from payments.charges import queries as charges
 from payments.charges.states import Status
 from payments.clients.authentication import client_of
@@ -60,10 +61,11 @@ class OrderLookupViewSet(LookupViewSet):
 
     @schema.ORDER
     def show(self, request: Request, number: str) -> Response:
-        """Tell how one order stands, with its charges."""
+        """Tell how one order stands, with its charges and refunds."""
         order = orders.detail(client_id=client_of(request).pk, number=number)
         attempts = [charge_shown(charge) for charge in order.charges.all()]
-        return self.success({**order_shown(order), "charges": attempts})
+        refunds = [refund_shown(refund) for refund in order.refunds.all()]
+        return self.success({**order_shown(order), "charges": attempts, "refunds": refunds})
 
 
 class ChargeLookupViewSet(LookupViewSet):
@@ -94,6 +96,7 @@ def order_shown(order: Any) -> dict[str, Any]:
         "shipping_fee": yuan_number(order.shipping_fen),
         "point_amount": yuan_number(order.points_fen),
         "cash_amount": yuan_number(order.cash_fen),
+        "refunded_amount": yuan_number(order.refunded_fen),
         "created_at": clock(order.created_at),
         "expires_at": clock(order.expires_at),
         "paid_at": clock(order.finished_at),
@@ -123,6 +126,22 @@ def charge_shown(charge: Any) -> dict[str, Any]:
         "created_at": clock(charge.created_at),
         "expires_at": clock(charge.expires_at),
         "paid_at": clock(charge.paid_at),
+    }
+
+
+def refund_shown(refund: Any) -> dict[str, Any]:
+    """Return a refund as its client sees it. Why is the client's own word alone: what staff write is for staff."""
+    return {
+        "refund_number": refund.number,
+        "refund_no": refund.refund_no,
+        "kind": refund.kind,
+        "status": refund_status(refund),
+        "amount": yuan_number(refund.amount_fen),
+        "goods_amount": yuan_number(refund.goods_fen),
+        "shipping_amount": yuan_number(refund.shipping_fen),
+        "reason": refund.reason if refund.refund_no else "",
+        "requested_at": clock(refund.requested_at),
+        "settled_at": clock(refund.settled_at),
     }
 
 

@@ -1,17 +1,21 @@
 """What the calls of payments' own take."""
 
 import datetime
+import re
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from payments.customers.queries import Direction
 from payments.gateways.base import Mode
 from payments.ledger.accounts import Kind
 from payments.models import Order
-from payments.orders.models import OrderKind
+from payments.orders.models import OrderKind, OrderTransition
 from payments.outbox import addresses
+from payments.refunds.models import REASON_LENGTH_MAX, REFUND_NO_LENGTH_MAX
+from payments.refunds.operations import RefundCommand
 from payments.wire import IdField, LineField, TextField, TimestampField, WholeNumberField, YuanField
 from payments.wire.serializers import Parameters
 
@@ -22,8 +26,39 @@ ALIPAY_TYPES = {"QRCODE": Mode.QR, "APP": Mode.APP}
 
 LINE_LENGTH_MAX = 128
 URL_LENGTH_MAX = Order._meta.get_field("notify_url").max_length  # noqa: SLF001  Django's documented model API
+CLOSING_REASON_LENGTH_MAX = OrderTransition._meta.get_field("reason").max_length  # noqa: SLF001  likewise
 EXPIRES_IN_S_MIN, EXPIRES_IN_S_MAX = 300, 7 * 86_400
 EARLIEST = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+
+
+# The sign joins parameters with &: with one inside, two calls could share one sign.
+_REFUND_NO = re.compile(r"[!-%'-~]+")
+
+
+class ExpiresInField(WholeNumberField):
+    """For how long an order can be paid; None where nothing is sent: as long as the client's orders wait."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        bounds = {"min_value": EXPIRES_IN_S_MIN, "max_value": EXPIRES_IN_S_MAX}
+        super().__init__(**{**bounds, "default": None, "allow_null": True, **kwargs})
+
+    def run_validation(self, data: Any = empty) -> Any:
+        return super().run_validation(None if data == "" else data)
+
+
+class RefundNoField(TextField):
+    """A client's own number of a refund."""
+
+    default_error_messages = {"unreadable": _("Send letters, digits and signs of ASCII; no space and no &.")}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_length": REFUND_NO_LENGTH_MAX, **kwargs})
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not _REFUND_NO.fullmatch(text):
+            self.fail("unreadable")
+        return text
 
 
 class NothingSerializer(serializers.Serializer[Any]):
@@ -78,7 +113,7 @@ class DirectOrderSerializer(DocumentSerializer):
     appointment_time = TimestampField(required=False)
     appointment_for = LineField(max_length=LINE_LENGTH_MAX, required=False)
     notify_url = TextField(max_length=URL_LENGTH_MAX, required=False)
-    expires_in = WholeNumberField(min_value=EXPIRES_IN_S_MIN, max_value=EXPIRES_IN_S_MAX, required=False)
+    expires_in = ExpiresInField()
     out_trade_no = LineField(max_length=64, required=False)
 
     def validate_total_amount(self, total_fen: int) -> int:
@@ -121,3 +156,37 @@ class WechatPushSerializer(PushSerializer):
 
 class AlipayPushSerializer(PushSerializer):
     type = _one_of(ALIPAY_TYPES, _("Send QRCODE or APP."))
+
+
+class RefundNoSerializer(DocumentSerializer):
+    refund_no = RefundNoField()
+
+
+class RefundSerializer(RefundNoSerializer):
+    """What is to go back of an order, whatever call names it. Amounts that are not sent are 0."""
+
+    goods_amount = YuanField(default=0)
+    shipping_amount = YuanField(default=0)
+    reason = LineField(max_length=REASON_LENGTH_MAX, required=False)
+
+
+def refund_command(given: dict[str, Any]) -> RefundCommand:
+    """Return what a call asks for, read by `RefundSerializer`."""
+    return RefundCommand(
+        goods_fen=given["goods_amount"],
+        shipping_fen=given["shipping_amount"],
+        refund_no=given["refund_no"],
+        reason=given.get("reason", ""),
+    )
+
+
+class ClosingSerializer(DocumentSerializer):
+    reason = LineField(max_length=CLOSING_REASON_LENGTH_MAX, required=False)
+
+
+class OrderRefundSerializer(RefundSerializer):
+    order_number = IdField()
+
+
+class OrderClosingSerializer(ClosingSerializer):
+    order_number = IdField()

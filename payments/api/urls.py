@@ -1,4 +1,4 @@
-"""Addresses of payments' own: document 003, what gateways tell us, customers, look-ups, webhooks."""
+"""Addresses of payments' own: document 003, refunds, closing, what gateways tell us, customers, look-ups, webhooks."""
 
 from django.urls import re_path
 
@@ -7,6 +7,7 @@ from payments.api.customers import CustomerViewSet
 from payments.api.direct import DirectOrderViewSet
 from payments.api.lookups import ChargeLookupViewSet, OrderLookupViewSet
 from payments.api.pushes import PushViewSet
+from payments.api.refunds import RefundViewSet
 from payments.api.webhooks import WebhookViewSet
 from payments.cashier.wpay import WpayView
 from payments.wire import unknown_path
@@ -31,6 +32,9 @@ urlpatterns = [
     both_slashes("rest/order", DirectOrderViewSet.as_view({"post": "order"}), name="direct-order"),
     both_slashes("rest/wx/push_order", PushViewSet.as_view({"post": "wechat"}), name="push-wechat"),
     both_slashes("rest/ali/push_order", PushViewSet.as_view({"post": "alipay"}), name="push-alipay"),
+    both_slashes("rest/refund", RefundViewSet.as_view({"post": "refund"}), name="refund"),
+    both_slashes("rest/refund_detail", RefundViewSet.as_view({"post": "refund_detail"}), name="refund-detail"),
+    both_slashes("rest/close", RefundViewSet.as_view({"post": "close"}), name="close"),
     re_path(r"^rest/pub/wx/pay_notify/?$", notifications.wechat, name="wechat-notify"),
     re_path(r"^rest/pub/ali/pay_notify/?$", notifications.alipay, name="alipay-notify"),
     re_path("^rest/", unknown_path, {"family": "payments"}),

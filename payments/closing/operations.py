@@ -26,7 +26,7 @@ from payments.charges.states import Event as ChargeEvent
 from payments.charges.states import Status as ChargeStatus
 from payments.charges.states import next_status
 from payments.closing import queries
-from payments.errors import Conflict, TryAgain
+from payments.errors import Conflict, Malformed, TryAgain
 from payments.gateways.base import Outcome
 from payments.ledger import accounts
 from payments.ledger import operations as ledger
@@ -45,6 +45,7 @@ log = structlog.get_logger(__name__)
 BATCH = 1_000
 SYSTEM = "system"
 EXPIRED = "expired"
+REASON_LENGTH_MAX = 128
 
 
 class OrderNotClosable(Conflict):
@@ -70,9 +71,12 @@ def close(*, order_id: int, actor: str, at: datetime.datetime, reason: str = "",
     scanned), the order closes all the same and the sweep goes on trying; what is paid then goes back. Closing a closed
     order changes nothing.
 
+    :raises Malformed: for a reason that no column holds
     :raises OrderNotClosable: if it is paid, or turns out to be
     :raises GatewayUnanswered: if a gateway does not tell whether it is
     """
+    if len(reason) > REASON_LENGTH_MAX:
+        raise Malformed(_("Send at most %(limit)s characters."), field="reason", limit=REASON_LENGTH_MAX)
     for charge in charge_queries.open_charges(order_id=order_id):
         _charge, outcome = charges.retire(charge_id=charge.pk, at=at)
         if outcome is Outcome.UNKNOWN:

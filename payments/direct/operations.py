@@ -1,4 +1,4 @@
-"""Orders that a client makes directly (document 003), and leading their payers to WeChat or Alipay."""
+"""Orders as document 003 names them, by our number: made, led to WeChat or Alipay, given back, closed."""
 
 import dataclasses
 import datetime
@@ -12,6 +12,7 @@ from payments.charges.models import Charge
 from payments.charges.placement import NO_DOCUMENT, Document, NumberReused, Placement, place
 from payments.charges.states import Status as ChargeStatus
 from payments.clients.models import ApiClient
+from payments.closing import operations as closing
 from payments.customers import queries as customers
 from payments.customers.queries import CustomerFrozen
 from payments.direct import queries
@@ -19,7 +20,11 @@ from payments.errors import TryAgain
 from payments.gateways.base import Mode
 from payments.gateways.models import Channel
 from payments.orders import numbers
-from payments.orders.models import OrderKind
+from payments.orders import queries as orders
+from payments.orders.models import Order, OrderKind
+from payments.refunds import operations as refunds
+from payments.refunds.models import Refund
+from payments.refunds.operations import RefundCommand
 from payments.transactions import outside_transaction
 
 FAMILY = "payments"
@@ -156,3 +161,27 @@ def push(*, order_id: int, channel: Channel, mode: Mode, actor: str, at: datetim
     if charge.status != ChargeStatus.PENDING:
         raise GatewayUnanswered
     return charge
+
+
+@outside_transaction
+def refund(
+    *, client: ApiClient, number: str, command: RefundCommand, at: datetime.datetime, request_id: str = ""
+) -> Refund:
+    """
+    Refund the client's order of that number, whatever family made it. See `refunds.request` for the other errors.
+
+    :raises orders.OrderUnknown: if the client has none
+    """
+    order = orders.by_number(number=number, client_id=client.pk)
+    return refunds.refund(order_id=order.pk, command=command, actor=client.actor, at=at, request_id=request_id)
+
+
+@outside_transaction
+def close(*, client: ApiClient, number: str, reason: str, at: datetime.datetime, request_id: str = "") -> Order:
+    """
+    Close the client's order of that number, whatever family made it. See `closing.close` for the other errors.
+
+    :raises orders.OrderUnknown: if the client has none
+    """
+    order = orders.by_number(number=number, client_id=client.pk)
+    return closing.close(order_id=order.pk, actor=client.actor, at=at, reason=reason, request_id=request_id)

@@ -488,6 +488,12 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="refundleg",
             index=models.Index(
+                condition=models.Q(("status", "succeeded")), fields=["settled_at"], name="refund_leg_settled"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="refundleg",
+            index=models.Index(
                 condition=models.Q(("next_query_at__isnull", False)),
                 fields=["next_query_at", "id"],
                 name="refund_leg_query_due",

@@ -34,11 +34,11 @@ def of_client(*, client_id: int) -> QuerySet[Order]:
 
 def detail(*, client_id: int, number: str) -> Order:
     """
-    Return a client's order with its `user_id` and its charges.
+    Return a client's order with its `user_id`, its charges and its refunds.
 
     :raises OrderUnknown: if the client has none of that number
     """
-    order = of_client(client_id=client_id).filter(number=number).prefetch_related("charges").first()
+    order = of_client(client_id=client_id).filter(number=number).prefetch_related("charges", "refunds").first()
     if order is None:
         raise OrderUnknown
     return order

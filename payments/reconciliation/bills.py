@@ -6,9 +6,9 @@ is tried for again.
 """
 
 import datetime
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from typing import cast
 
 import structlog
 
@@ -25,7 +25,7 @@ from payments.gateways.base import (
     StatementSource,
 )
 from payments.gateways.models import GatewayAccount
-from payments.reconciliation import schedule
+from payments.reconciliation import book, days, schedule
 from payments.reconciliation.models import NUMBER_LENGTH_MAX, TEXT_LENGTH_MAX, BillLine, GatewayBill
 from payments.reconciliation.states import BillStatus
 from payments.transactions import outside_transaction, transaction, transaction_required
@@ -33,11 +33,13 @@ from payments.transactions import outside_transaction, transaction, transaction_
 log = structlog.get_logger(__name__)
 
 BATCH = 2_000
+LATE_FOR = datetime.timedelta(days=3)
+NO_BILL = hashlib.sha256(b"").hexdigest()  # what an adapter answers where the gateway says that there is none
 
 
 def statement_source(account: GatewayAccount) -> StatementSource:
     """Return what tells an account's bills: its adapter."""
-    return cast(StatementSource, registry.adapter(account))
+    return registry.adapter(account)
 
 
 @outside_transaction
@@ -48,6 +50,7 @@ def fetch(*, account_id: int, day: datetime.date, at: datetime.datetime) -> Gate
         with registry.place_for_a_call():
             bill = statement_source(account).download_bill(day)
         _check(bill, day=day)
+        _check_not_late(bill, account=account, at=at)
     except BillNotReady as error:
         return _not_had(account=account, day=day, at=at, status=BillStatus.NOT_READY, reason=str(error))
     except BillUnusable as error:
@@ -74,6 +77,17 @@ def _check(bill: Bill, *, day: datetime.date) -> None:
         texts = (entry.number, entry.refund_number, entry.trade_no)
         if entry.amount_fen <= 0 or any("\x00" in text or len(text) > NUMBER_LENGTH_MAX for text in texts):
             raise BillUnusable("malformed", f"{entry.number[:NUMBER_LENGTH_MAX]!r} of {entry.amount_fen} fen")
+
+
+def _check_not_late(bill: Bill, *, account: GatewayAccount, at: datetime.datetime) -> None:
+    """
+    That there is no bill, gateways say of a day without trade, and of a bill that is late.
+
+    :raises BillNotReady: if there is none, we have payments of its day, and it is not three days later
+    """
+    is_recent = at < days.bounds(bill.day)[1] + LATE_FOR
+    if bill.sha256 == NO_BILL and is_recent and book.has_payments(account=account, day=bill.day):
+        raise BillNotReady("empty, though we were paid that day")
 
 
 def _not_had(

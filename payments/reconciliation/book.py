@@ -1,11 +1,13 @@
 """What our book says of a bill's day and of the numbers that the bill names."""
 
+import datetime
 from collections.abc import Iterator
 
-from django.db.models import Case, Exists, OuterRef, Q, Subquery, When
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
 
 from payments.charges.models import Charge
 from payments.charges.states import BOOKED
+from payments.gateways.models import GatewayAccount
 from payments.reconciliation import days, merchants
 from payments.reconciliation.matching import Ours, Theirs
 from payments.reconciliation.models import BillLine, GatewayBill
@@ -31,21 +33,33 @@ def ours(*, bill: GatewayBill) -> Iterator[Ours]:
 
 
 def theirs(*, bill: GatewayBill) -> Iterator[Theirs]:
-    lines = bill.lines.order_by("kind", "number", "refund_number", "occurrence")
+    """Return the bill's side, sorted alike. A refund without a number is a payment that was taken back."""
+    is_taken_back = Q(kind=Entry.REFUND, refund_number="")
+    lines = bill.lines.annotate(entry=Case(When(is_taken_back, then=Value(Entry.PAYMENT)), default="kind"))
+    lines = lines.order_by("entry", "number", "refund_number", "kind", "occurrence")
     for line in lines.iterator(chunk_size=BATCH):
         yield Theirs(
-            kind=Entry(line.kind), number=line.number, refund_number=line.refund_number, trade_no=line.trade_no,
-            occurrence=line.occurrence, amount_fen=line.amount_fen, fee_fen=line.fee_fen, line_id=line.pk,
-            charge_id=line.charge_id,
+            kind=Entry(line.entry), is_taken_back=line.entry != line.kind, number=line.number,
+            refund_number=line.refund_number, trade_no=line.trade_no, occurrence=line.occurrence,
+            amount_fen=line.amount_fen, fee_fen=line.fee_fen, line_id=line.pk, charge_id=line.charge_id,
         )  # fmt: skip
+
+
+def has_payments(*, account: GatewayAccount, day: datetime.date) -> bool:
+    """Whether we booked a payment of the account's merchant that day."""
+    return _of_day(account=account, day=day).exists()
+
+
+def _of_day(*, account: GatewayAccount, day: datetime.date) -> QuerySet[Charge]:
+    start, end = days.bounds(day)
+    return Charge.objects.filter(
+        gateway_account__in=merchants.accounts_of(account), status__in=BOOKED, paid_at__gte=start, paid_at__lt=end
+    )
 
 
 def _payments(*, bill: GatewayBill) -> Iterator[Ours]:
     """What we booked that day, and whatever became of the charges that the bill names."""
-    start, end = days.bounds(bill.day)
-    of_the_day = Charge.objects.filter(
-        gateway_account__in=merchants.accounts_of(bill.account), status__in=BOOKED, paid_at__gte=start, paid_at__lt=end
-    )
+    of_the_day = _of_day(account=bill.account, day=bill.day)
     named = bill.lines.filter(kind=Entry.PAYMENT, charge__isnull=False)
     elsewhere = BillLine.objects.filter(charge=OuterRef("pk"), kind=Entry.PAYMENT, is_matched=True).exclude(bill=bill)
     charges = (
@@ -65,15 +79,20 @@ def _payments(*, bill: GatewayBill) -> Iterator[Ours]:
 def _refunds(*, bill: GatewayBill) -> Iterator[Ours]:
     """What went back that day, and whatever became of the refunds that the bill names."""
     start, end = days.bounds(bill.day)
-    of_the_merchant = RefundLeg.objects.filter(
-        charge__gateway_account__in=merchants.accounts_of(bill.account)
-    ).annotate(told_number=Case(When(foreign_number="", then="number"), default="foreign_number"))
-    named = bill.lines.filter(kind=Entry.REFUND, charge=OuterRef("charge"), refund_number=OuterRef("told_number"))
+    of_the_day = RefundLeg.objects.filter(
+        charge__gateway_account__in=merchants.accounts_of(bill.account), status=LegStatus.SUCCEEDED,
+        settled_at__gte=start, settled_at__lt=end,
+    )  # fmt: skip
+    lines = bill.lines.filter(kind=Entry.REFUND, charge__isnull=False).exclude(refund_number="")
+    named = RefundLeg.objects.filter(charge__in=lines.values("charge"))
     elsewhere = BillLine.objects.filter(
         charge=OuterRef("charge"), refund_number=OuterRef("told_number"), kind=Entry.REFUND, is_matched=True
     ).exclude(bill=bill)
+    told = lines.filter(charge=OuterRef("charge"), refund_number=OuterRef("told_number"))
     legs = (
-        of_the_merchant.filter(Q(status=LegStatus.SUCCEEDED, settled_at__gte=start, settled_at__lt=end) | Exists(named))
+        RefundLeg.objects.filter(pk__in=of_the_day.values("pk").union(named.values("pk")))
+        .annotate(told_number=Case(When(foreign_number="", then="number"), default="foreign_number"))
+        .filter(Q(pk__in=of_the_day.values("pk")) | Exists(told))
         .annotate(elsewhere=Subquery(elsewhere.values("bill__day")[:1]))
         .select_related("charge")
         .order_by("charge__number", "told_number")

@@ -49,13 +49,18 @@ class Ours(Key):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Theirs(Key):
-    """A line of the bill. `charge_id` is the charge of ours that it names."""
+    """
+    A line of the bill. `charge_id` is the charge of ours that it names.
+
+    `is_taken_back` is a payment that the bill shows as given back without a refund: undone, as if it had never been.
+    """
 
     amount_fen: int
     fee_fen: int
     line_id: int
     occurrence: int = 1
     charge_id: int | None = None
+    is_taken_back: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +136,7 @@ def _compare_one(
 
 def _partner(our: Ours, lines: list[Theirs]) -> Theirs | None:
     """The line of the same trade: of one number a gateway may, wrongly, have booked two."""
+    lines = sorted(lines, key=lambda line: line.is_taken_back)
     same = (line for line in lines if line.trade_no == our.trade_no)
     unnamed = (line for line in lines if not line.trade_no or not our.trade_no)
     return next(itertools.chain(same, unnamed), None)
@@ -140,6 +146,10 @@ def _judge(*, our: Ours, line: Theirs, fee_per_mille: Decimal | None) -> Iterato
     if our.unbooked is not None:
         waits = our.unbooked is Remedy.WAIT_NEXT_DAY
         yield _unequal(DifferenceKind.STATUS, our=our, line=line, remedy=our.unbooked, detail=our.status, drift=waits)
+    elif line.is_taken_back:
+        yield _unequal(
+            DifferenceKind.STATUS, our=our, line=line, remedy=Remedy.CHECK_BY_HAND, detail="taken back, says the bill"
+        )
     elif our.amount_fen != line.amount_fen:
         yield _unequal(DifferenceKind.AMOUNT, our=our, line=line, remedy=Remedy.CHECK_BY_HAND)
     elif fee_per_mille is not None:
@@ -187,7 +197,7 @@ def _theirs_missing(*, our: Ours, at: datetime.datetime, occurrence: int) -> Fou
 def _ours_missing(line: Theirs, *, detail: str) -> Found:
     """Of a charge that we know, a payment is one too many, and a refund was made behind our back."""
     remedy = Remedy.CHECK_BY_HAND
-    if line.charge_id is not None:
+    if line.charge_id is not None and not line.is_taken_back:
         remedy = Remedy.REFUND_SURPLUS if line.kind is Entry.PAYMENT else Remedy.BOOK_CONSOLE_REFUND
     return Found(
         kind=DifferenceKind.OURS_MISSING, entry=line.kind, number=line.number, refund_number=line.refund_number,

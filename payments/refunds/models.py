@@ -127,6 +127,7 @@ class RefundLeg(models.Model):
             models.Index(
                 name="refund_leg_query_due", fields=["next_query_at", "id"], condition=Q(next_query_at__isnull=False)
             ),
+            models.Index(name="refund_leg_settled", fields=["settled_at"], condition=Q(status=LegStatus.SUCCEEDED)),
             models.Index(name="refund_leg_stuck", fields=["id"], condition=Q(status=LegStatus.STUCK)),
         ]
 

@@ -43,6 +43,13 @@ def detail(*, client_id: int, refund_no: str) -> Refund:
     return found
 
 
+def shares(refund: Refund) -> tuple[int, int]:
+    """Return what of a refund goes into the points account, and what back by a gateway."""
+    legs = list(refund.legs.select_related("charge"))
+    cash_fen = sum(leg.amount_fen for leg in legs if leg.charge.tender in CASH)
+    return sum(leg.amount_fen for leg in legs) - cash_fen, cash_fen
+
+
 def paying(*, order: Order) -> QuerySet[Charge]:
     """Return the charges that paid an order, each with its tender's gateway account."""
     return order.charges.filter(status=ChargeStatus.SUCCEEDED).select_related("gateway_account").order_by("attempt")

@@ -4,6 +4,7 @@ A documented call as OpenAPI: the family's envelope, the sign, and the document'
 The answer's schema is read off the document's example, so that what is documented and what is shown cannot part.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -94,6 +95,7 @@ def schema_of(example: Any, values: Mapping[str, list[str]] | None = None, *, na
     return {"type": "number"}
 
 
+@functools.cache  # two calls may take the same parameters
 def _signed(request: type[serializers.Serializer[Any]]) -> type[serializers.Serializer[Any]]:
     """The same parameters with the two that every signed call carries; see docs/api for the recipe."""
     return type(

@@ -17,10 +17,13 @@ from payments.charges import operations as charges
 from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
-from payments.models import Appointment, GatewayDefault, Order
+from payments.models import Appointment, GatewayDefault, Order, WebhookEndpoint
+from payments.outbox import operations as outbox
+from payments.refunds import operations as refunds
+from payments.refunds.operations import RefundCommand
 from tests.calls import post, signed
 from tests.checkout.test_documents import PAY
-from tests.world import make_memory_account
+from tests.world import make_difference, make_memory_account
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +40,11 @@ def book(client, shop, alipay):
     Group.objects.create(name="look-up")
     placed = order(client)
     Appointment.objects.create(order=placed, appointment_time=timezone.now(), appointment_for="李雷")
+    make_difference(charge=placed.charges.get(attempt=2))
+    command = RefundCommand(goods_fen=100)
+    refunds.refund(order_id=placed.pk, command=command, actor="client:shop", at=timezone.now())
+    WebhookEndpoint.objects.create(client=placed.client, url="https://www.example.com/hook")
+    outbox.dispatch(at=timezone.now())
     return placed
 
 
@@ -94,7 +102,7 @@ def users():
 def test_every_model_of_ours_is_either_settings_or_read_only():
     ours = {model for app in ("payments", "checkout") for model in apps.get_app_config(app).get_models()}
 
-    settings = ("ApiClient", "GatewayAccount", "GatewayDefault")
+    settings = ("ApiClient", "GatewayAccount", "GatewayDefault", "WebhookEndpoint")
     assert ours & set(SETTINGS) == {apps.get_model("payments", name) for name in settings}
 
 

@@ -3,101 +3,22 @@
 import base64
 import re
 import time
-from dataclasses import dataclass
 
 import pytest
 from django.test import Client
 from django.urls import get_resolver
 
 from payments.clients import signing
-from payments.models import Order, Transfer
+from payments.models import Order, Refund, Transfer
+from tests.attacks.routes import GRANT, ROUTES, Route
 from tests.calls import body, signed
-from tests.checkout.test_documents import PAY
 from tests.payments.api.accounts import connect_wechat_v2
 from tests.payments.outbox.shop import event_of, paid_order
-from tests.world import SECRET, make_customer, points_fen
+from tests.world import SECRET, grant, make_customer, points_fen
 
 pytestmark = pytest.mark.django_db
 
 
-@dataclass(frozen=True)
-class Route:
-    """`path` and `params` with NUMBER and USER to be filled in; `params` of a good call where a client may make one."""
-
-    method: str
-    path: str
-    who: str  # client, anybody, gateway, staff, browser (a form with a CSRF token)
-    params: dict | None = None
-
-
-PROFILE = {"ee_no": "a09999", "phone": "13800138000", "real_name": "李雷"}
-GRANT = {"grant_no": "g1", "kind": "points", "direction": "in", "amount": "1"}
-ORDER = {"order_type": "Order", "user_id": "442090", "title": "DEMO", "total_amount": "11.1"}
-PUSH = {"order_type": "Order", "order_number": "NUMBER"}
-
-# pattern: its case
-ROUTES = {
-    r"^api/checkout/pay/?$": [Route("POST", "/api/checkout/pay/", "client", PAY)],
-    r"^api/checkout/pay-detail/?$": [
-        Route("POST", "/api/checkout/pay-detail/", "client", {"out_trade_no": PAY["out_trade_no"]})
-    ],
-    r"^api/checkout/": [Route("POST", "/api/checkout/nothing/", "nowhere")],
-    "api_login/": [Route("GET", "/api_login/", "anybody"), Route("POST", "/api_login/", "browser")],
-    "api_login": [Route("GET", "/api_login", "anybody"), Route("POST", "/api_login", "browser")],
-    r"^checkout/pay/(?P<number>[0-9A-Za-z]{1,28})/$": [
-        Route("GET", "/checkout/pay/NUMBER/", "anybody"), Route("POST", "/checkout/pay/NUMBER/", "browser")
-    ],
-    r"^checkout/pay/(?P<number>[0-9A-Za-z]{1,28})$": [
-        Route("GET", "/checkout/pay/NUMBER", "anybody"), Route("POST", "/checkout/pay/NUMBER", "browser")
-    ],
-    r"^checkout/pay/(?P<number>[0-9A-Za-z]{1,28})/status/?$": [
-        Route("GET", "/checkout/pay/NUMBER/status", "anybody"), Route("POST", "/checkout/pay/NUMBER/status", "browser")
-    ],
-    r"^api/customers/(?P<user_id>[^/\x00]+)/?$": [
-        Route("GET", "/api/customers/USER/", "client", {}), Route("PUT", "/api/customers/USER/", "client", PROFILE)
-    ],
-    r"^api/customers/(?P<user_id>[^/\x00]+)/grants/?$": [Route("POST", "/api/customers/USER/grants/", "client", GRANT)],
-    r"^api/customers/(?P<user_id>[^/\x00]+)/statement/?$": [
-        Route("GET", "/api/customers/USER/statement/", "client", {})
-    ],
-    r"^api/orders/?$": [Route("GET", "/api/orders/", "client", {})],
-    r"^api/orders/(?P<number>[^/\x00]+)/?$": [Route("GET", "/api/orders/NUMBER/", "client", {})],
-    r"^api/charges/?$": [Route("GET", "/api/charges/", "client", {})],
-    r"^api/webhooks/?$": [Route("GET", "/api/webhooks/", "client", {})],
-    r"^api/webhooks/(?P<event_id>[^/\x00]+)/redeliver/?$": [
-        Route("POST", "/api/webhooks/EVENT/redeliver/", "client", {})
-    ],
-    r"^api/(?:customers|orders|charges|webhooks)/": [Route("POST", "/api/customers//", "nowhere")],
-    r"^rest/order/?$": [Route("POST", "/rest/order", "client", ORDER)],
-    r"^rest/wx/push_order/?$": [Route("POST", "/rest/wx/push_order", "client", PUSH | {"type": "NATIVE"})],
-    r"^rest/ali/push_order/?$": [Route("POST", "/rest/ali/push_order", "client", PUSH | {"type": "APP"})],
-    r"^rest/": [Route("POST", "/rest/nothing", "nowhere")],
-    r"^rest/pub/wx/pay_notify/?$": [Route("POST", "/rest/pub/wx/pay_notify", "gateway")],
-    r"^rest/pub/ali/pay_notify/?$": [Route("POST", "/rest/pub/ali/pay_notify", "gateway")],
-    r"^app/payment/wpay/(?P<number>[0-9A-Za-z]{1,28})/$": [
-        Route("GET", "/app/payment/wpay/NUMBER/", "anybody"), Route("POST", "/app/payment/wpay/NUMBER/", "browser")
-    ],
-    r"^app/payment/wpay/(?P<number>[0-9A-Za-z]{1,28})$": [
-        Route("GET", "/app/payment/wpay/NUMBER", "anybody"), Route("POST", "/app/payment/wpay/NUMBER", "browser")
-    ],
-    r"^app/payment/wpay/(?P<number>[0-9A-Za-z]{1,28})/status/?$": [
-        Route("GET", "/app/payment/wpay/NUMBER/status", "anybody"),
-        Route("POST", "/app/payment/wpay/NUMBER/status", "browser"),
-    ],
-    r"^app/payment/wpay/[^/]*/?$": [
-        Route("GET", "/app/payment/wpay/order-number?order_number=NUMBER", "anybody"),
-        Route("POST", "/app/payment/wpay/order-number?order_number=NUMBER", "browser"),
-    ],
-    r"^healthz/?$": [Route("GET", "/healthz", "anybody")],
-    r"^readyz/?$": [Route("GET", "/readyz", "anybody")],
-    r"^metrics/?$": [Route("GET", "/metrics", "network")],
-    r"^schema/?$": [Route("GET", "/schema/", "anybody")],
-    r"^docs/?$": [Route("GET", "/docs/", "anybody")],
-    "": [Route("GET", "/", "anybody"), Route("POST", "/", "browser")],
-    "favicon.ico": [Route("GET", "/favicon.ico", "anybody")],
-    "i18n/setlang/": [Route("POST", "/i18n/setlang/", "browser")],
-    "admin": [Route("GET", "/admin", "anybody")],
-}  # fmt: skip
 ADMIN = "admin/"  # its own module
 
 
@@ -147,7 +68,13 @@ def code_of(response):
 
 @routes("client")
 def test_control_a_good_call_is_answered(shop, route, request):
-    if "detail" in route.path:
+    if "refund" in route.path:
+        number = refundable(shop)
+        if "detail" in route.path:
+            call(ROUTES[r"^rest/refund/?$"][0], number=number)
+        assert call(route, number=number).status_code == 200
+        return
+    if "detail" in route.path or route.path == "/api/checkout/close/":
         call(ROUTES[r"^api/checkout/pay/?$"][0])
     if "/wx/" in route.path:
         connect_wechat_v2(request.getfixturevalue("simulator"))
@@ -157,6 +84,12 @@ def test_control_a_good_call_is_answered(shop, route, request):
     event = event_of(paid_order(shop)).uid if "EVENT" in route.path else ""
 
     assert call(route, number=number, event=event).status_code == 200
+
+
+def refundable(shop):
+    """Return the number of document 000's order, paid by points alone."""
+    grant(customer=shop.customer, amount_fen=500_000, reference="enough")
+    return call(ROUTES[r"^api/checkout/pay/?$"][0]).json()["result"]["bb_trade_no"]
 
 
 @routes("client")
@@ -232,6 +165,37 @@ def test_the_orders_of_others_are_unknown_word_for_word(client, shop, rival):
     assert {name: others[name] for name in others.headers if name != "X-Request-ID"} == {
         name: none[name] for name in none.headers if name != "X-Request-ID"
     }
+
+
+@pytest.mark.parametrize("path", ["/api/checkout/refund/", "/api/checkout/close/", "/rest/refund", "/rest/close"])
+def test_nobody_refunds_or_closes_the_orders_of_others(shop, rival, path):
+    number = refundable(shop)
+    [route] = [route for group in ROUTES.values() for route in group if route.path == path]
+    nobodys = Route("POST", path, "client", route.params | {"out_trade_no": "99999999999"})
+    keys = {"token": "rival-token", "secret": "rival-secret"}
+    before = points_fen(shop.customer)
+
+    theirs, none = call(route, number=number, **keys), call(nobodys, number="2018061500000000", **keys)
+
+    assert (theirs.status_code, none.status_code) == (404, 404)
+    assert theirs.content == none.content
+    assert (Refund.objects.count(), Order.objects.get().status, points_fen(shop.customer)) == (
+        0,
+        "pay_finished",
+        before,
+    )
+
+
+@pytest.mark.parametrize("path", ["/api/checkout/refund-detail/", "/rest/refund_detail"])
+def test_the_refunds_of_others_are_unknown_word_for_word(shop, rival, path):
+    call(ROUTES[r"^rest/refund/?$"][0], number=refundable(shop))
+    keys = {"token": "rival-token", "secret": "rival-secret"}
+
+    theirs = call(Route("POST", path, "client", {"refund_no": "r1"}), **keys)
+    nobodys = call(Route("POST", path, "client", {"refund_no": "r2"}), **keys)
+
+    assert (theirs.status_code, nobodys.status_code) == (404, 404)
+    assert theirs.content == nobodys.content
 
 
 def test_the_look_ups_of_others_find_nothing_word_for_word(shop, rival):

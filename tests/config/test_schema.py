@@ -12,6 +12,9 @@ from payments.wire.openapi import schema_of
 CALLS = {
     ("/api/checkout/pay/", "post"),
     ("/api/checkout/pay-detail/", "post"),
+    ("/api/checkout/refund/", "post"),
+    ("/api/checkout/refund-detail/", "post"),
+    ("/api/checkout/close/", "post"),
     ("/api/orders/", "get"),
     ("/api/orders/{number}/", "get"),
     ("/api/charges/", "get"),
@@ -20,6 +23,9 @@ CALLS = {
     ("/rest/order/", "post"),
     ("/rest/wx/push_order/", "post"),
     ("/rest/ali/push_order/", "post"),
+    ("/rest/refund/", "post"),
+    ("/rest/refund_detail/", "post"),
+    ("/rest/close/", "post"),
 }
 
 
@@ -101,6 +107,25 @@ def test_the_status_is_one_of_the_state_table(schema):
     assert answer["properties"]["result"]["properties"]["status"]["enum"] == [
         "unpaid", "point_paid", "cash_paid", "pay_finished", "partly_refund", "total_refund", "closed",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "result"),
+    [("/api/checkout/refund/", "result"), ("/api/checkout/refund-detail/", "result"), ("/rest/refund/", "data")],
+)
+def test_a_refund_has_four_statuses_on_the_wire(schema, path, result):
+    answer = call(schema, path)["responses"]["200"]["content"]["application/json"]["schema"]
+
+    told = answer["properties"][result]["properties"]["refund_status"]["enum"]
+    assert set(told) == {"pending", "succeeded", "failed", "to_approve"}
+
+
+@pytest.mark.parametrize("path", ["/api/checkout/refund/", "/api/checkout/close/", "/rest/refund/", "/rest/close/"])
+def test_what_moves_money_or_state_beyond_the_documents_asks_for_sign_and_time(schema, path):
+    reference = call(schema, path)["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    body = schema["components"]["schemas"][reference.rpartition("/")[2]]
+
+    assert {"sign", "timestamp"} <= set(body["required"])
 
 
 @pytest.mark.parametrize(

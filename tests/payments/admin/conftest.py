@@ -1,5 +1,3 @@
-import datetime
-
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -11,11 +9,11 @@ from payments.charges import operations as charges
 from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
-from payments.models import Appointment, BillLine, Difference, GatewayBill, GatewayDefault, Order, WebhookEndpoint
+from payments.models import Appointment, GatewayDefault, Order, WebhookEndpoint
 from payments.outbox import operations as outbox
 from payments.refunds import operations as refunds
 from payments.refunds.operations import RefundCommand
-from tests.world import make_client, make_customer, make_memory_account
+from tests.world import make_client, make_customer, make_difference, make_memory_account
 
 
 @pytest.fixture
@@ -45,21 +43,8 @@ def order():
     refunds.refund(order_id=placed.order_id, command=command, actor="client:shop", at=timezone.now())
     WebhookEndpoint.objects.create(client=client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
-    _reconcile(charge)
+    make_difference(charge=charge)
     return Order.objects.get(pk=placed.order_id)
-
-
-def _reconcile(charge):
-    """A bill with a line of the charge, and a difference."""
-    day = datetime.date(2018, 6, 15)
-    bill = GatewayBill.objects.create(account=charge.gateway_account, day=day)
-    line = BillLine.objects.create(
-        bill=bill, kind="payment", number=charge.number, amount_fen=1, at=timezone.now(), charge=charge
-    )
-    Difference.objects.create(
-        account=bill.account, day=day, kind="amount", entry="payment", number=charge.number, charge=charge, line=line,
-        ours_fen=charge.amount_fen, theirs_fen=1, remedy="check_by_hand", status="open", found_at=timezone.now(),
-    )  # fmt: skip
 
 
 @pytest.fixture

@@ -58,6 +58,23 @@ def test_an_account_is_made_and_works(boss, fields, key):
     assert row.detail["changes"]["private_key"] == ["…", "…"]
 
 
+def test_an_agreed_fee_is_kept_and_is_not_the_adapters_business(boss, fields, key):
+    response = boss.post(ADD, {**fields, "fee_per_mille": "3.8"})
+
+    account = GatewayAccount.objects.get()
+    assert response.status_code == 302
+    assert account.options == {"alipay_public_key": key[1], "fee_per_mille": "3.8"}
+    assert registry.adapter(account)
+
+
+@pytest.mark.parametrize("rate", ["six", "-1", "0.6%", "1000", "3,8", "3.8001"])
+def test_a_fee_that_is_no_rate_is_refused(boss, fields, rate):
+    response = boss.post(ADD, {**fields, "fee_per_mille": rate})
+
+    assert response.context["adminform"].form.errors["fee_per_mille"] == ["Enter a rate such as 6 or 3.8."]
+    assert not GatewayAccount.objects.exists()
+
+
 def test_the_page_shows_a_fingerprint_and_no_secret(boss, fields, key):
     boss.post(ADD, fields)
     account = GatewayAccount.objects.get()

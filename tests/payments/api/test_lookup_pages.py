@@ -72,14 +72,16 @@ def test_a_new_attempt_at_the_order_where_a_page_ends_shifts_nothing(shop):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "statements"), [(ORDERS, 2), (CHARGES, 2), ("/api/orders/1111/", 3)])
+@pytest.mark.parametrize(("path", "statements"), [(ORDERS, 2), (CHARGES, 2), ("/api/orders/1111/", 4)])
 def test_a_look_takes_so_many_statements_however_much_there_is(shop, django_assert_num_queries, path, statements):
     for number in ("1111", "2222", "3333"):
         order = make_order(client=shop, number=number)
         for attempt in (1, 2):
             make_charge(order=order, attempt=attempt)
 
-    with django_assert_num_queries(statements) as captured:  # the client, then the rows, for one order its charges
+    with django_assert_num_queries(
+        statements
+    ) as captured:  # the client, then the rows, for one order its charges, its refunds
         data(get(path))
 
     assert not [query["sql"] for query in captured.captured_queries if "COUNT(" in query["sql"].upper()]

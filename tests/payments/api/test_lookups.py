@@ -45,7 +45,7 @@ def test_an_order_is_told_with_its_charges(paid, slash):
     assert shown == {
         "order_number": paid.number, "family": "checkout", "kind": "goods", "status": "pay_finished", "money_flag": "",
         "user_id": "442090", "title": paid.title, "out_trade_no": "T1", "client_pay_id": "", "total_amount": 5,
-        "shipping_fee": 0.5, "point_amount": 2, "cash_amount": 3, "closed_at": "",
+        "shipping_fee": 0.5, "point_amount": 2, "cash_amount": 3, "refunded_amount": 0, "closed_at": "", "refunds": [],
     }  # fmt: skip
     assert clock == {
         "created_at": clock_of(paid.created_at),
@@ -69,7 +69,7 @@ def clock_of(at):
 
 def test_a_list_tells_the_same_as_the_order_s_own_page(paid):
     shown = data(get(f"/api/orders/{paid.number}/"))
-    attempts = shown.pop("charges")
+    attempts, _refunds = shown.pop("charges"), shown.pop("refunds")
 
     assert data(get(ORDERS)) == {"results": [shown], "next": None, "previous": None}
     assert data(get(CHARGES))["results"] == [{"order_number": paid.number, **charge} for charge in attempts]

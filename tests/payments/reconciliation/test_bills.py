@@ -6,7 +6,7 @@ import datetime
 import pytest
 import structlog
 
-from payments.gateways.base import BillNotReady, BillUnusable, GatewayRefused, GatewayUnavailable
+from payments.gateways.base import Bill, BillNotReady, BillUnusable, GatewayRefused, GatewayUnavailable
 from payments.models import BillLine, Difference, GatewayBill
 from payments.reconciliation import bills
 from payments.reconciliation import operations as reconciliation
@@ -151,3 +151,25 @@ def test_no_gateway_is_asked_inside_a_transaction(account, statements):
         bills.fetch(account_id=account.pk, day=DAY, at=MORNING)
 
     assert statements.asked == []
+
+
+def test_no_bill_of_a_day_on_which_we_were_paid_is_a_late_one(account, order, statements):
+    book(order, account, 1)
+    statements.answers[DAY] = Bill(day=DAY, entries=(), sha256=bills.NO_BILL)
+
+    early = reconcile(account)
+    late = reconcile(account, at=MORNING + bills.LATE_FOR)
+
+    assert (early.status, early.reason) == ("not_ready", "empty, though we were paid that day")
+    assert late.status == "matched"
+    assert Difference.objects.get().kind == "theirs_missing"
+
+
+def test_a_payment_that_the_bill_shows_as_taken_back_is_one_difference_of_that_payment(account, order, statements):
+    (charge,) = book(order, account, 1)
+    statements.put(refund(charge.number, "", amount_fen=10_000, trade_no=charge.gateway_trade_no))
+
+    reconcile(account)
+
+    told = Difference.objects.values_list("kind", "entry", "number", "remedy", "detail")
+    assert list(told) == [("status", "payment", charge.number, "check_by_hand", "taken back, says the bill")]
