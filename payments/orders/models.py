@@ -16,6 +16,10 @@ class MoneyFlag(models.TextChoices):
     NEEDS_ATTENTION = "needs_attention", _("needs attention")
 
 
+# They go by themselves, with the money that came late or twice.
+OF_SURPLUS = (MoneyFlag.PAID_LATE, MoneyFlag.OVERPAID)
+
+
 class OrderKind(models.TextChoices):
     """What is bought: it decides where the money goes when the order is paid."""
 

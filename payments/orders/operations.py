@@ -13,7 +13,7 @@ from payments.ledger import operations as ledger
 from payments.ledger.models import TransferKind
 from payments.ledger.operations import Posting
 from payments.orders import families, states
-from payments.orders.models import MoneyFlag, Order, OrderKind, OrderTransition
+from payments.orders.models import OF_SURPLUS, MoneyFlag, Order, OrderKind, OrderTransition
 from payments.orders.states import AWAITING_CASH, Event, Status
 from payments.outbox import operations as outbox
 from payments.outbox.models import EventKind
@@ -181,8 +181,13 @@ def fulfil_due(*, at: datetime.datetime, limit: int = 100) -> int:
 
 @transaction_required
 def flag(*, order: Order, money_flag: MoneyFlag, actor: str, reason: str) -> None:
-    """Raise a money flag on a locked order, for staff to see. A graver flag that stands is kept."""
-    if order.money_flag:
+    """
+    Raise a money flag on a locked order, for staff to see.
+
+    One that stands is kept, but what needs attention is not hidden by a flag that goes by itself.
+    """
+    is_graver = order.money_flag in OF_SURPLUS and money_flag == MoneyFlag.NEEDS_ATTENTION
+    if order.money_flag and not is_graver:
         return
     order.money_flag = money_flag
     order.save(update_fields=["money_flag"])

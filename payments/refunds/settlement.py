@@ -15,7 +15,7 @@ from payments.charges.models import CASH, Charge
 from payments.charges.states import Status as ChargeStatus
 from payments.gateways.base import Outcome, RefundState
 from payments.orders import operations as orders
-from payments.orders.models import MoneyFlag, Order
+from payments.orders.models import OF_SURPLUS, MoneyFlag, Order
 from payments.outbox import operations as outbox
 from payments.outbox.models import EventKind
 from payments.refunds import bookings
@@ -230,5 +230,5 @@ def _flag(*, order: Order, leg: RefundLeg) -> None:
 def _clear_flag(*, order: Order, refund: Refund, actor: str) -> None:
     """Money that came late or twice has gone back: where none is left, the flag has told what it had to tell."""
     waiting = Charge.objects.filter(order=order, status=ChargeStatus.SURPLUS)
-    if order.money_flag in {MoneyFlag.PAID_LATE, MoneyFlag.OVERPAID} and not waiting.exists():
+    if order.money_flag in OF_SURPLUS and not waiting.exists():
         orders.clear_flag(order=order, actor=actor, reason=refund.number)

@@ -105,15 +105,19 @@ def sweep_everything():
     return charges.sweep_due()
 
 
-def refund(simulator, charge, *, amount_fen, notify_url):
-    """Give something back at the gateway, which then tells of it: behind our books, which have no refunds yet."""
-    account = charge.gateway_account
-    if account.kind == "wechat_v2":  # takes refunds over TLS with this certificate; the simulator without, too
+def certified(simulator, account):
+    """WeChat v2 takes refunds over TLS with this certificate; the simulator without, too."""
+    if account.kind == "wechat_v2":
         (known,) = [merchant for merchant in simulator.merchants() if merchant["app_id"] == account.app_id]
         certificate = {"client_cert": known["app_certificate"], "client_key": _app_key()[0]}
         account.set_credentials(account.credentials() | certificate)
         account.save()
-    return registry.adapter(account).refund(
+    return account
+
+
+def refund(simulator, charge, *, amount_fen, notify_url):
+    """Give something back at the gateway, which then tells of it: behind our books."""
+    return registry.adapter(certified(simulator, charge.gateway_account)).refund(
         RefundRequest(
             number=f"{charge.number}r1",
             charge_number=charge.number,

@@ -23,10 +23,31 @@ class Trade:
         return self.status in {"offered", "waiting"}
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GivenBack:
+    """One refund as the gateway has it. `trouble` says why it came to nothing; without, its money may be on its way."""
+
+    app_id: str
+    charge_number: str
+    number: str  # out_refund_no, out_request_no: our leg's
+    amount_fen: int
+    is_moved: bool
+    is_waiting: bool = False  # no money moves until it is asked for once more
+    trouble: str = ""
+
+
 _TRADES = """
     SELECT merchant.app_id, trade.out_trade_no, trade.trade_no, trade.amount_fen, trade.status, trade.paid_at,
         trade.started_at
     FROM simulator_trade trade JOIN simulator_merchant merchant ON merchant.id = trade.merchant_id
+"""
+
+
+_REFUNDS = """
+    SELECT merchant.app_id, trade.out_trade_no, refund.request_no, refund.amount_fen, refund.moved,
+        refund.settles_at IS NULL, refund.trouble
+    FROM simulator_refund refund JOIN simulator_trade trade ON trade.id = refund.trade_id
+        JOIN simulator_merchant merchant ON merchant.id = trade.merchant_id
 """
 
 
@@ -40,6 +61,13 @@ class GatewayBook:
     def of_order(self, number):
         """The trades of one of our orders, by the number that begins theirs."""
         return self._trades("WHERE trade.out_trade_no > ? AND trade.out_trade_no < ?", f"{number}_", f"{number}_~")
+
+    def refunds(self):
+        return [
+            GivenBack(app_id=app_id, charge_number=charge_number, number=number, amount_fen=amount_fen,
+                      is_moved=bool(moved), is_waiting=not moved and bool(is_waiting), trouble=trouble)
+            for app_id, charge_number, number, amount_fen, moved, is_waiting, trouble in self._rows(_REFUNDS)
+        ]  # fmt: skip
 
     def notices_under_way(self):
         return self._rows(

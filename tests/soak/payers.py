@@ -3,19 +3,20 @@ The people: each order is one story, drawn from the seed and the order's number 
 
 A story makes an order, starts attempts at paying it in the ways there are, and does at the gateway whatever payers do:
 pay, pay twice, pay another amount, only look, leave. Calls are repeated, notifications sent again, some of them forged.
+The shop closes some orders and gives some of the others back; of some the time runs out.
 """
 
 import html
+import queue
 import random
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.calls import Text
 from tests.soak.calls import Caller
+from tests.soak.dealings import Dealings
 
 PUSH_PATIENCE_S = 4  # a gateway that has just been given three faults may not answer sooner
-ORDER_TYPES = ("Order", "Wallet", "Appointment")
 WECHAT, ALIPAY = "/rest/wx/push_order", "/rest/ali/push_order"
 CASHIER_WAYS = ("alipay:qr", "alipay:page", "alipay:wap", "wechat:qr", "wechat:wap")
 NOTIFY = {"alipay": "/rest/pub/ali/pay_notify", "wechat": "/rest/pub/wx/pay_notify"}
@@ -23,12 +24,16 @@ BELIEVED = ("success", "SUCCESS")
 
 
 class Crowd:
-    """`orders` stories, told by `threads` at once. `done` says how many have ended."""
+    """
+    `orders` stories, told by `threads` at once. `done` says how many have ended.
+
+    `expiring` has the numbers of orders whose time is to run out now, for whoever can set the clock.
+    """
 
     def __init__(self, *, seed, orders, threads, house, shops, book, tally):
         self._seed, self.orders, self._tally = seed, orders, tally
         self._house, self._shops, self._book = house, shops, book
-        self._own = threading.local()
+        self._own, self.expiring = threading.local(), queue.SimpleQueue()
         self._callers, self._lock, self.done = [], threading.Lock(), 0
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="payer")
         self._stories = []
@@ -50,7 +55,7 @@ class Crowd:
         try:
             rng = random.Random(f"{self._seed}-{n}")
             Story(rng=rng, n=n, shop=rng.choice(self._shops), caller=self._caller(), book=self._book, tally=self._tally,
-                  name=f"S{self._seed}-{n}").tell()  # fmt: skip
+                  name=f"S{self._seed}-{n}", expire=self.expiring.put).tell()  # fmt: skip
         except Exception as error:  # noqa: BLE001  a story that broke off is a trouble to report, not the end of all
             self._tally.trouble(f"story {n} broke off: {type(error).__name__}: {error}")
         finally:
@@ -66,82 +71,41 @@ class Crowd:
 
 
 class Story:
-    def __init__(self, *, rng, n, name, shop, caller, book, tally):
-        self._rng, self._name, self._shop, self._caller, self._book, self._tally = rng, name, shop, caller, book, tally
+    def __init__(self, *, rng, n, name, shop, caller, book, tally, expire):
+        self._rng, self._shop, self._caller, self._book, self._tally = rng, shop, caller, book, tally
+        self._deal = Dealings(rng=rng, name=name, shop=shop, caller=caller, tally=tally)
         self._address = f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
-        self._number, self._type = "", "Order"
+        self._expire = expire
 
     def tell(self):
         rng = self._rng
         if rng.random() < 0.1:
-            self._grant()
-        self._place()
-        if not self._number:
+            self._deal.grant()
+        if not self._deal.place():
             return
         for to_come in reversed(range(rng.choice((0, 1, 1, 1, 2, 2, 2, 3)))):
             self._begin_to_pay()
             if not to_come or rng.random() < 0.3:
+                self._end_early()
                 self._act_at_the_gateway()
+        if rng.random() < 0.35:
+            self._deal.refund()
+        if rng.random() < 0.1:
+            self._deal.close()
         if rng.random() < 0.2:
             self._resend()
         if rng.random() < 0.1:
             self._forge()
         if rng.random() < 0.3:
-            self._look_up()
+            self._deal.look_up()
 
-    # --- at the shop ------------------------------------------------------------------------------------------------
-
-    def _place(self):
-        """Make an order; half of the calls are sent twice, and must be answered with the same order."""
-        place = self._place_checkout if self._rng.random() < 0.4 else self._place_direct
-        self._number = place()
-        if self._number:
-            self._tally.told(number=self._number, client_no=self._name)
-
-    def _place_checkout(self):
-        total_fen = self._rng.randrange(100, 9_000)
-        shipping_fen = self._rng.randrange(0, 100)
-        user_id = self._rng.choice(self._shop.user_ids)
-        params = {
-            "out_trade_no": self._name, "client_pay_id": "", "total_amount": _yuan(total_fen),
-            "shipping_fee": _yuan(shipping_fen), "redirect_url": "https://www.example.com", "user_id": user_id,
-            "ee_no": f"a{user_id}",
-        }  # fmt: skip
-        return self._twice("/api/checkout/pay/", params, lambda answer: answer["result"]["bb_trade_no"])
-
-    def _place_direct(self):
-        self._type = self._rng.choice(ORDER_TYPES)
-        params = {
-            "order_type": self._type, "user_id": self._rng.choice(self._shop.user_ids), "title": "年货 №1",
-            "total_amount": _yuan(self._rng.randrange(1, 9_000)), "out_trade_no": self._name,
-        }  # fmt: skip
-        if self._type == "Appointment":
-            params |= {"appointment_time": "2018-08-03 09:30:00", "appointment_for": "林小满"}
-        return self._twice("/rest/order", params, lambda answer: answer["data"]["order_number"], is_signed=False)
-
-    def _twice(self, path, params, number_in, *, is_signed=True):
-        """Send a call, half of the time once more; "" if it was not answered in time or refused."""
-        times = self._rng.choice((1, 2))
-        answers = [self._caller.api(self._shop, path, params, is_signed=is_signed) for _time in range(times)]
-        numbers = {number_in(answer) for status, answer in answers if status == 200}
-        if {status for status, _answer in answers} != {200} or len(numbers) != 1:
-            self._tally.trouble(f"{path} {self._name}: {answers}")
-        return min(numbers, default="")
-
-    def _grant(self):
-        user_id = self._rng.choice(self._shop.user_ids)
-        params = {
-            "grant_no": self._name, "kind": "points", "direction": "in",
-            "amount": _yuan(self._rng.randrange(1, 9_000)), "reason": "soak",
-        }  # fmt: skip
-        status, answer = self._caller.api(self._shop, f"/api/customers/{user_id}/grants", params)
-        if status != 200:
-            self._tally.trouble(f"grant {self._name}: {status} {answer}")
-
-    def _look_up(self):
-        status, answer = self._caller.look_up(self._shop, f"/api/orders/{self._number}")
-        if status != 200:
-            self._tally.trouble(f"order {self._number} was placed, and looking it up says {status} {answer}")
+    def _end_early(self):
+        """Before the payer acts, who may be too late then."""
+        (what,) = self._rng.choices(("", "close", "expire"), (84, 8, 8))
+        if what == "close":
+            self._deal.close()
+        elif what == "expire":
+            self._expire(self._deal.number)
 
     # --- the ways to pay --------------------------------------------------------------------------------------------
 
@@ -150,7 +114,7 @@ class Story:
         begin()
 
     def _push(self, path, kind):
-        params = {"order_type": self._type, "order_number": self._number, "type": kind}
+        params = {"order_type": self._deal.order_type, "order_number": self._deal.number, "type": kind}
         for _time in range(self._rng.choice((1, 1, 2))):
             status, answer = self._caller.api(
                 self._shop, path, params, is_signed=False, patience_s=PUSH_PATIENCE_S
@@ -174,7 +138,7 @@ class Story:
 
     def _use_cashier(self):
         """Open the page, choose a way, sometimes another one at once, and follow where it leads."""
-        path = f"/app/payment/wpay/{self._number}/"
+        path = f"/app/payment/wpay/{self._deal.number}/"
         if self._caller.page(path, address=self._address) is None:
             return
         for way in self._rng.sample(CASHIER_WAYS, self._rng.choice((1, 1, 2))):
@@ -187,12 +151,12 @@ class Story:
     # --- at the gateway ---------------------------------------------------------------------------------------------
 
     def _scan(self):
-        for trade in self._book.of_order(self._number):
+        for trade in self._book.of_order(self._deal.number):
             self._caller.control("POST", f"trades/{trade.number}/open")
 
     def _act_at_the_gateway(self):
         """With each attempt that can be paid, newest first, do something; often nothing with the older ones."""
-        payable = [trade for trade in self._book.of_order(self._number) if trade.is_payable]
+        payable = [trade for trade in self._book.of_order(self._deal.number) if trade.is_payable]
         for trade in payable[::-1]:
             self._act(trade)
             if self._rng.random() < 0.6:
@@ -210,7 +174,7 @@ class Story:
         """The gateway's notifications about this order."""
         return [
             notice
-            for trade in self._book.of_order(self._number)
+            for trade in self._book.of_order(self._deal.number)
             for notice in self._caller.control("GET", f"notifications/?out_trade_no={trade.number}")["notifications"]
         ]
 
@@ -233,7 +197,3 @@ class Story:
             self._tally.add("payers", "forged a notification")
             if response is not None and any(word in response.text for word in BELIEVED):
                 self._tally.trouble(f"a forgery was believed: {forged[:2_000]} — {response.text}")
-
-
-def _yuan(fen):
-    return Text(f"{fen // 100}.{fen % 100:02d}")

@@ -1,4 +1,4 @@
-"""Four shops, one for each way that merchants are set up at the gateways, and the staff who renew their keys."""
+"""Four shops, one for each way that merchants are set up at the gateways, each with a receiver of webhooks."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from payments.customers.grants import GrantCommand
 from payments.customers.profiles import Profile
 from payments.customers.queries import Direction
 from payments.ledger.accounts import Kind
-from payments.models import GatewayAccount
+from payments.models import GatewayAccount, WebhookEndpoint
 
 CUSTOMERS = 6
 OPENING_FEN = 3_000
@@ -52,20 +52,22 @@ SETTINGS = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Shop:
-    """A client with what it calls with, and the user ids of its customers."""
+    """A client with what it calls with, what its webhooks are signed with, and the user ids of its customers."""
 
     name: str
     token: str
     secret: str
+    webhook_secret: str
     sign_type: str
     user_ids: tuple[str, ...]
 
 
-def open_shops(*, simulator, notify_base):
-    return [_open(setting, simulator=simulator, notify_base=notify_base) for setting in SETTINGS]
+def open_shops(*, simulator, notify_base, webhooks):
+    """`webhooks` is where shops listen: each below its own name."""
+    return [_open(setting, simulator=simulator, notify_base=notify_base, webhooks=webhooks) for setting in SETTINGS]
 
 
-def _open(setting, *, simulator, notify_base):
+def _open(setting, *, simulator, notify_base, webhooks):
     keys = clients.create_client(
         name=setting.name, families=["checkout", "payments"], permissions=PERMISSIONS, actor="soak",
         sign_type=setting.sign_type, redirect_hosts=["www.example.com"],
@@ -84,11 +86,13 @@ def _open(setting, *, simulator, notify_base):
         account.client, account.name, account.notify_base = keys.client, setting.name, notify_base
         account.set_credentials(secrets)
         account.save()
+    WebhookEndpoint.objects.create(client=keys.client, url=f"{webhooks}/{setting.name}")
     user_ids = tuple(str(100 + n) for n in range(CUSTOMERS))
     for user_id in user_ids:
         _make_customer(client=keys.client, user_id=user_id)
     return Shop(
-        name=setting.name, token=keys.token, secret=keys.secret, sign_type=setting.sign_type, user_ids=user_ids
+        name=setting.name, token=keys.token, secret=keys.secret, webhook_secret=keys.webhook_secret,
+        sign_type=setting.sign_type, user_ids=user_ids,
     )  # fmt: skip
 
 
@@ -109,7 +113,7 @@ def _alipay_account(merchant):
 def _wechat_account(merchant, setting):
     options = {"sign_type": setting.signs}
     if setting.wechat == "v3":
-        options = {"serial_no": merchant.app_cert_sn, **_platform_keys(dataclasses.asdict(merchant))}
+        options = {"serial_no": merchant.app_cert_sn, **platform_keys(dataclasses.asdict(merchant))}
     return GatewayAccount(
         kind=f"wechat_{setting.wechat}", app_id=merchant.app_id, merchant_id=merchant.mch_id,
         base_url=merchant.base_url, options=options,
@@ -118,11 +122,15 @@ def _wechat_account(merchant, setting):
 
 def _wechat_secrets(merchant, setting):
     if setting.wechat == "v2":
-        return {"api_key": merchant.api_key}
+        return {
+            "api_key": merchant.api_key,
+            "client_cert": merchant.app_certificate,
+            "client_key": merchant.app_private_key,
+        }
     return {"private_key": merchant.app_private_key, "api_v3_key": merchant.api_v3_key}
 
 
-def _platform_keys(merchant):
+def platform_keys(merchant):
     if merchant["mode"] == "certificate":
         return {"platform_certificates": "".join(merchant["platform_certificates"])}
     return {"public_key_id": merchant["platform_public_key_id"], "public_key": merchant["platform_public_key"]}
@@ -135,27 +143,3 @@ def _make_customer(*, client, user_id):
         grant_no=f"opening-{user_id}", kind=Kind.POINTS, direction=Direction.IN, amount_fen=OPENING_FEN
     )  # fmt: skip
     grants.grant(client_id=client.pk, user_id=user_id, command=opening, actor="soak")
-
-
-def renew_keys(*, simulator):
-    """
-    What staff do when a gateway has begun to sign with another key: put the new one into the account.
-
-    Returns how many accounts had an old one.
-    """
-    renewed = 0
-    for merchant in simulator.merchants():
-        account = GatewayAccount.objects.get(app_id=merchant["app_id"])
-        if account.kind == "wechat_v2":
-            continue  # it signs with the merchant's own secret
-        if account.kind == "wechat_v3":
-            present = _platform_keys(merchant)
-        elif merchant["mode"] == "certificate":
-            present = {"alipay_cert": merchant["alipay_certificate"]}
-        else:
-            present = {"alipay_public_key": merchant["alipay_public_key"]}
-        if account.options | present != account.options:
-            account.options |= present
-            account.save()
-            renewed += 1
-    return renewed

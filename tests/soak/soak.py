@@ -7,12 +7,13 @@ from collections import Counter
 from pathlib import Path
 
 from payments.inbox.models import InboundNotification
-from payments.models import Charge, Order
+from payments.models import Charge, Order, Refund
 from tests.soak.gateway_book import GatewayBook
 from tests.soak.house import TREE, House
+from tests.soak.listeners import Listeners
 from tests.soak.payers import Crowd
 from tests.soak.quiet import Quiet
-from tests.soak.reckoning import reckon
+from tests.soak.reckoning import Told, reckon
 from tests.soak.shops import open_shops
 from tests.soak.tally import Tally
 from tests.soak.troubles import Troubles
@@ -55,10 +56,14 @@ def _line(counts, *, unit=""):
 
 
 def soak(plan):
-    """Make the world, let the crowd pay while everything fails, quieten, and compare the books."""
+    """Make the world, let the crowd pay and be refunded while everything fails, quieten, and compare the books."""
     tally, started = Tally(), time.monotonic()
-    with House(room=plan.room, database_url=plan.database_url, redis_url=plan.redis_url) as house:
-        shops = open_shops(simulator=house.simulator, notify_base=house.url)
+    with (
+        Listeners(seed=plan.seed, tally=tally) as listeners,
+        House(room=plan.room, database_url=plan.database_url, redis_url=plan.redis_url) as house,
+    ):
+        shops = open_shops(simulator=house.simulator, notify_base=house.url, webhooks=listeners.url)
+        listeners.expect(shops)
         book = GatewayBook(plan.room / "simulator")
         ready = time.monotonic()
         with Crowd(seed=plan.seed, orders=plan.orders, threads=plan.threads, house=house, shops=shops, book=book,
@@ -67,11 +72,13 @@ def soak(plan):
             troubles.until_all_is_told()
         over = time.monotonic()
         troubles.cease()
+        listeners.is_well = True
         quiet = Quiet(seed=plan.seed, house=house, book=book, tally=tally)
         quiet.settle(patience_s=plan.patience_s)
-        trades = book.trades()
-        counts = _counts(tally, book=book, trades=trades)
-    findings = [*tally.troubles, *reckon(trades=trades, told=tally.orders)]
+        trades, refunds = book.trades(), book.refunds()
+        counts = _counts(tally, book=book, trades=trades, refunds=refunds)
+    told = Told(orders=tally.orders, refunds=tally.refunds, closed=tally.closed, heard=listeners.heard)
+    findings = [*tally.troubles, *reckon(trades=trades, refunds=refunds, told=told)]
     seconds = {"starting": ready - started, "noise": over - ready, "quiet": quiet.seconds}
     return Report(
         seed=plan.seed,
@@ -82,18 +89,23 @@ def soak(plan):
     )
 
 
-def _counts(tally, *, book, trades):
+def _counts(tally, *, book, trades, refunds):
     return {
         "orders": Counter(Order.objects.values_list("status", flat=True)),
         "flagged": Counter(Order.objects.exclude(money_flag="").values_list("money_flag", flat=True)),
         "attempts": Counter(Charge.objects.exclude(tender="points").values_list("status", flat=True)),
         "trades": Counter("paid" if trade.is_paid else trade.status for trade in trades),
+        "refunds": Counter(" ".join(pair) for pair in Refund.objects.values_list("kind", "status")),
+        "gateways' refunds": Counter("moved" if made.is_moved else made.trouble or "waiting" for made in refunds),
         "kills": tally.of("kills"),
         "faults that struck": tally.of("faults"),
         "notifications": book.notices(),
         "deliveries, by our answer": book.deliveries(),
         "verdicts": Counter(InboundNotification.objects.values_list("verdict", flat=True)),
         "payers": tally.of("payers"),
+        "refunds asked for": tally.of("refunds asked for"),
+        "closes asked for": tally.of("closes asked for"),
+        "webhooks": tally.of("webhooks"),
         "staff": tally.of("staff"),
         "started": tally.of("pushes"),
         "in the end": tally.of("in the end"),

@@ -1,15 +1,17 @@
-"""What goes wrong, drawn from the seed: faults at the gateways, and SIGKILL for our own processes."""
+"""What goes wrong, drawn from the seed: faults at the gateways, SIGKILL for our own processes, orders out of time."""
 
 import random
 import time
 from collections import Counter
 
-from tests.soak.shops import renew_keys
+from django.utils import timezone
+
+from payments.models import Charge, Order
+from tests.soak.staff import renew_keys
 
 KILLS = ("web", "worker", "web worker", "redis", "beat")
 WEIGHTS = (40, 30, 15, 10, 5)
-# No refund is asked for here.
-REFUNDS = ("fund_change_n", "refund_not_done", "abnormal_refund", "refund_closed", "not_enough")
+NO_OCCASION = "bill_"  # no day ends here
 # Gateways change their keys rarely: until staff have renewed ours, nothing that they say is believed.
 RARITY = {"key_switch": 0.3}
 RENEW_S = 2
@@ -25,7 +27,7 @@ class Troubles:
     def __init__(self, *, seed, kills, house, crowd, tally):
         self._rng = random.Random(f"{seed}-troubles")
         self._house, self._crowd, self._tally = house, crowd, tally
-        self._menu = [fault for fault in self._ask()["menu"] if fault["fault"] not in REFUNDS]
+        self._menu = [fault for fault in self._ask()["menu"] if not fault["fault"].startswith(NO_OCCASION)]
         self._kills = self._plan(kills)
         self._rarity = [RARITY.get(fault["fault"], 1) for fault in self._menu]
         self._armed, self._due, self._renewed_at = Counter(), 0, time.monotonic()
@@ -45,11 +47,21 @@ class Troubles:
             self._kill()
             self._arm()
             self._renew_keys()
+            self._let_time_run_out()
             self._revive()
             time.sleep(LOOK_S)
         while self._kills:  # the crowd was faster
             self._kill(at_once=True)
+        self._let_time_run_out()
         self._revive()
+
+    def _let_time_run_out(self):
+        """The order's. Its attempts end at the gateway when they do, as those of any order may be late."""
+        while not self._crowd.expiring.empty():
+            now, number = timezone.now(), self._crowd.expiring.get()
+            Order.objects.filter(number=number).update(expires_at=now)
+            Charge.objects.filter(order__number=number, next_query_at__isnull=False).update(next_query_at=now)
+            self._tally.add("payers", "took too long")
 
     def _revive(self):
         for ended in self._house.revive():

@@ -323,7 +323,7 @@ def test_late_money_whose_refund_fails_is_not_tried_again_by_itself():
     charge.refresh_from_db()
     order.refresh_from_db()
     assert (charge.status, charge.refunding_fen, charge.refunded_fen) == ("surplus", 0, 0)
-    assert order.money_flag == "paid_late"
+    assert order.money_flag == "needs_attention"
 
 
 def test_of_two_payments_the_second_goes_back():

@@ -118,3 +118,18 @@ def test_a_flag_that_stands_is_kept_and_a_new_one_is_audited():
     order.refresh_from_db()
     assert order.money_flag == "overpaid"
     assert AuditRow.objects.filter(action="order.flag").count() == 1
+
+
+@pytest.mark.parametrize("stands", [MoneyFlag.PAID_LATE, MoneyFlag.OVERPAID])
+def test_what_needs_attention_is_not_hidden_by_a_flag_that_goes_with_its_money(stands):
+    order = place()
+    with transaction():
+        locked = orders.lock(order_id=order.pk)
+        orders.flag(order=locked, money_flag=stands, actor="test", reason="first")
+        orders.flag(order=locked, money_flag=MoneyFlag.NEEDS_ATTENTION, actor="test", reason="second")
+        orders.flag(order=locked, money_flag=stands, actor="test", reason="third")
+
+    order.refresh_from_db()
+    assert order.money_flag == "needs_attention"
+    audited = AuditRow.objects.filter(action="order.flag").order_by("pk")
+    assert [row.detail["flag"] for row in audited] == [stands, "needs_attention"]
