@@ -46,7 +46,7 @@ from tests.money_machine.shop import FAULTS, MODES, Shop
 from tests.payments.refunds.shop import refund_at_console
 
 # What continuous integration has time for; more before a release.
-EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "10"))
 REFUND_FAULTS = FAULTS | st.just(Fault.REFUSED)
 POLICIES = st.sampled_from([None, "cash_first", "points_first", "pro_rata"])
 

@@ -32,7 +32,7 @@ from tests.world import make_client, make_customer, make_memory_account, place_o
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # A thousand rounds take minutes: `CLOSING_ROUNDS=1000` before a release, a part of them for every change.
-ROUNDS = int(os.environ.get("CLOSING_ROUNDS", "130"))
+ROUNDS = int(os.environ.get("CLOSING_ROUNDS", "100"))
 
 
 @pytest.fixture
