@@ -9,7 +9,7 @@ import datetime
 
 import structlog
 
-from payments import audit, transactions
+from payments import audit
 from payments.charges import sweep
 from payments.charges.models import CASH, Charge
 from payments.charges.states import Status as ChargeStatus
@@ -25,7 +25,6 @@ from payments.transactions import transaction, transaction_required
 
 log = structlog.get_logger(__name__)
 
-TASK = "payments.sweep_due_refunds"
 ANSWER_LENGTH_MAX = 200
 
 _EVENTS = {
@@ -84,7 +83,6 @@ def begin(*, order: Order, refund: Refund, at: datetime.datetime, lease: datetim
     """
     at_gateways = refund.legs.filter(charge__tender__in=CASH)
     if at_gateways.update(next_query_at=at + lease):
-        transactions.wake(TASK)
         return
     for leg in refund.legs.select_related("charge"):
         _succeed_leg(order=order, refund=refund, leg=leg, at=at)
