@@ -245,6 +245,7 @@ UNFOLD = {
     "SITE_HEADER": "一柜通 Onetill",
     "SITE_SYMBOL": "point_of_sale",
     "SHOW_LANGUAGES": True,
+    "DASHBOARD_CALLBACK": "config.dashboard.dashboard",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",

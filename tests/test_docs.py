@@ -8,6 +8,7 @@ import time
 from urllib.parse import urlencode
 
 import pytest
+from django.conf import settings as house
 
 from config import demo, launcher
 from payments.clients import signing
@@ -197,3 +198,13 @@ def test_every_environment_variable_is_explained():
 
     assert {"DATABASE_URL", "ONETILL_ENV"} <= variables
     assert {variable for variable in variables if f"| `{variable}` |" not in operations} == set()
+
+
+def test_the_table_of_jobs_is_the_schedule():
+    operations = (ROOT / "docs" / "operations.md").read_text()
+    written = re.findall(r"^\| `(payments\.\w+)` \| (\d+) (s|h) \|", operations, re.MULTILINE)
+    seconds = {"s": 1, "h": 3_600}
+
+    assert {task: int(every) * seconds[unit] for task, every, unit in written} == {
+        entry["task"]: entry["schedule"] for entry in house.CELERY_BEAT_SCHEDULE.values()
+    }
