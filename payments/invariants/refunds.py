@@ -110,13 +110,18 @@ REFUNDS = (
         _("What was taken out of a balance for a refund is kept while that is on its way, and not longer."),
         "payments_transfer WHERE debit = 'refunding' OR credit = 'refunding'",
         """
-        SELECT coalesce(leg.number, kept.reference)
+        SELECT coalesce(asked.number, kept.reference)
         FROM (
             SELECT reference, sum(CASE credit WHEN 'refunding' THEN amount_fen ELSE -amount_fen END) AS fen
             FROM payments_transfer WHERE debit = 'refunding' OR credit = 'refunding' GROUP BY reference
         ) kept
-        LEFT JOIN payments_refundleg leg ON leg.number = kept.reference
-        WHERE kept.fen <> CASE WHEN leg.status = ANY (%(refunds_open)s) THEN leg.goods_fen + leg.shipping_fen ELSE 0 END
+        FULL JOIN (
+            SELECT leg.number, leg.goods_fen + leg.shipping_fen AS fen
+            FROM payments_refundleg leg JOIN payments_refund refund ON refund.id = leg.refund_id
+                JOIN payments_order orders ON orders.id = refund.order_id
+            WHERE orders.kind = 'recharge' AND refund.kind = 'order' AND leg.status = ANY (%(refunds_open)s)
+        ) asked ON asked.number = kept.reference
+        WHERE coalesce(kept.fen, 0) <> coalesce(asked.fen, 0)
         """,
     ),
     Invariant(

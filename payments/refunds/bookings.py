@@ -57,8 +57,7 @@ def book(*, order: Order, refund: Refund, leg: RefundLeg) -> int:
     left_fen = int((charge.paid_fen or 0) - charge.refunded_fen)
     goods_fen, shipping_fen = min(leg.goods_fen, left_fen), 0
     if pays:
-        goods_fen = min(goods_fen, order.goods_fen - order.refunded_goods_fen)
-        shipping_fen = min(leg.shipping_fen, order.shipping_fen - order.refunded_shipping_fen, left_fen - goods_fen)
+        goods_fen, shipping_fen = _split(order=order, leg=leg, fits_fen=min(leg.amount_fen, left_fen))
         order.refunded_goods_fen += goods_fen
         order.refunded_shipping_fen += shipping_fen
     charge.refunded_fen += goods_fen + shipping_fen
@@ -76,6 +75,18 @@ def book(*, order: Order, refund: Refund, leg: RefundLeg) -> int:
     _post(order, leg, charge, (accounts.SHIPPING, shipping_fen, TransferKind.SHIPPING_REFUND))
     _post(order, leg, charge, (of_excess, excess_fen, TransferKind.EXCESS))
     return int(excess_fen)
+
+
+def _split(*, order: Order, leg: RefundLeg, fits_fen: int) -> tuple[int, int]:
+    """
+    Divide what went back of an order as its leg asked for.
+
+    Where another refund took it first, what is left of the order's goods or shipping stands in: this money too is back.
+    """
+    goods_left_fen = order.goods_fen - order.refunded_goods_fen
+    goods_fen = min(leg.goods_fen, fits_fen, goods_left_fen)
+    shipping_fen = min(fits_fen - goods_fen, order.shipping_fen - order.refunded_shipping_fen)
+    return min(fits_fen - shipping_fen, goods_left_fen), shipping_fen
 
 
 def _sources(*, order: Order, leg: RefundLeg, pays: bool) -> tuple[str, str]:

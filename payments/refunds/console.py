@@ -35,6 +35,8 @@ def recognise(*, charge_id: int, number: str, at: datetime.datetime) -> bool:
 
     Of one of ours, the gateway is asked as the sweep does it, which goes on where it does not answer.
     """
+    if not _can_be_kept(number):
+        return False
     leg_id = _leg_of(charge_id=charge_id, number=number)
     if leg_id is not None:
         submission.reconcile(leg_id=leg_id, at=at)
@@ -42,7 +44,7 @@ def recognise(*, charge_id: int, number: str, at: datetime.datetime) -> bool:
     charge = Charge.objects.select_related("gateway_account").get(pk=charge_id)
     if charge.status not in BOOKED:  # the refund is heard of before its payment
         charge = charges.reconcile(charge_id=charge_id, at=at)
-    if charge.status not in BOOKED or charge.gateway_account is None or not _can_be_kept(number):
+    if charge.status not in BOOKED or charge.gateway_account is None:
         return False
     state = submission.ask(account=charge.gateway_account, number=number, charge_number=charge.number)
     if state.outcome is Outcome.SUCCEEDED and state.amount_fen:

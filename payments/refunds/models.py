@@ -12,6 +12,9 @@ REFUND_NO_LENGTH_MAX = 64
 FOREIGN_NUMBER_LENGTH_MAX = 64
 REASON_LENGTH_MAX = 200
 
+# The constraint that decides which of two refunds has a client's number.
+REFUND_NO_ONCE = "refund_no_once"
+
 
 class Kind(models.TextChoices):
     """Why money goes back."""
@@ -55,7 +58,7 @@ class Refund(models.Model):
         constraints = [
             models.UniqueConstraint(name="refund_number_once", fields=["number"]),
             models.UniqueConstraint(name="refund_sequence_once", fields=["order", "sequence"]),
-            models.UniqueConstraint(name="refund_no_once", fields=["client", "refund_no"], condition=~Q(refund_no="")),
+            models.UniqueConstraint(name=REFUND_NO_ONCE, fields=["client", "refund_no"], condition=~Q(refund_no="")),
             models.CheckConstraint(name="refund_kind_known", condition=Q(kind__in=Kind.values)),
             models.CheckConstraint(name="refund_status_known", condition=Q(status__in=Status.values)),
             models.CheckConstraint(name="refund_policy_known", condition=Q(policy__in=RefundPolicy.values)),

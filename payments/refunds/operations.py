@@ -24,7 +24,7 @@ from payments.orders import operations as orders
 from payments.orders.models import Order
 from payments.orders.states import Status as OrderStatus
 from payments.refunds import planner, queries, settlement, submission
-from payments.refunds.models import REASON_LENGTH_MAX, Kind, Refund, RefundLeg
+from payments.refunds.models import REASON_LENGTH_MAX, REFUND_NO_ONCE, Kind, Refund, RefundLeg
 from payments.refunds.states import Event, Status, next_status
 from payments.transactions import outside_transaction, savepoint, transaction, transaction_required
 
@@ -189,6 +189,8 @@ def request_surplus(*, charge_id: int, actor: str, reason: str, at: datetime.dat
         order, charge = charge_settlement.lock(charge_id=charge_id)
         if charge.status != ChargeStatus.SURPLUS or charge.left_fen <= 0:
             raise NothingToReturn
+        if actor == SYSTEM and charge.refund_legs.exists():  # what failed once is for staff
+            raise NothingToReturn
         made = Refund(
             kind=Kind.SURPLUS, goods_fen=charge.left_fen, reason=reason, policy=RefundPolicy.CASH_FIRST
         )  # fmt: skip
@@ -232,7 +234,7 @@ def _decide(*, refund_id: int, event: Event, actor: str, reason: str, at: dateti
         if event == Event.REFUSED:
             settlement.give_up(order=order, refund=decided, at=at)
         else:
-            settlement.begin(order=order, refund=decided, at=at)
+            settlement.begin(order=order, refund=decided, at=at, lease=submission.LEASE)
         return decided
 
 
@@ -269,8 +271,10 @@ def _make(
     try:
         with savepoint():
             refund.save(force_insert=True)
-    except IntegrityError:  # the number was used for another order at this very moment
-        raise RefundNumberReused(field="refund_no") from None
+    except IntegrityError as error:
+        if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") != REFUND_NO_ONCE:
+            raise
+        raise RefundNumberReused(field="refund_no") from None  # for another order, at this very moment
     for part in parts:
         charge = charges[part.charge_id]
         number = refund.number + ("" if charge.tender in CASH else charge.tender[0])

@@ -9,7 +9,7 @@ import datetime
 
 import structlog
 
-from payments import audit, transactions
+from payments import audit
 from payments.charges import sweep
 from payments.charges.models import CASH, Charge
 from payments.charges.states import Status as ChargeStatus
@@ -25,7 +25,6 @@ from payments.transactions import transaction, transaction_required
 
 log = structlog.get_logger(__name__)
 
-TASK = "payments.sweep_due_refunds"
 ANSWER_LENGTH_MAX = 200
 
 _EVENTS = {
@@ -77,13 +76,13 @@ def take_recharge(*, order: Order, refund: Refund) -> None:
 
 
 @transaction_required
-def begin(
-    *, order: Order, refund: Refund, at: datetime.datetime, lease: datetime.timedelta = datetime.timedelta()
-) -> None:
-    """Let a refund go: what only our own accounts bear is settled now, the rest becomes due for its gateway."""
+def begin(*, order: Order, refund: Refund, at: datetime.datetime, lease: datetime.timedelta) -> None:
+    """
+    Let a refund go: what only our own accounts bear is settled now. The rest is the caller's to tell its gateway; after
+    `lease` it is due for the sweep.
+    """
     at_gateways = refund.legs.filter(charge__tender__in=CASH)
     if at_gateways.update(next_query_at=at + lease):
-        transactions.wake(TASK)
         return
     for leg in refund.legs.select_related("charge"):
         _succeed_leg(order=order, refund=refund, leg=leg, at=at)
@@ -140,8 +139,12 @@ def succeed(*, order: Order, refund: Refund, leg: RefundLeg, at: datetime.dateti
             _succeed_leg(order=order, refund=refund, leg=own, at=at)
     if not refund.legs.exclude(status=LegStatus.SUCCEEDED).exists():
         _succeed(order=order, refund=refund, actor=f"gateway:{leg.charge.tender}", at=at)
-    else:
-        reserve(order=order)
+        return
+    # It failed before, and what our own accounts were to give back stays: staff give that back or not.
+    reserve(order=order)
+    if leg.charge.status == ChargeStatus.SUCCEEDED:
+        orders.refunded(order=order, refund=refund, actor=f"gateway:{leg.charge.tender}", at=at)
+        _tell(order=order, refund=refund, kind=EventKind.ORDER_REFUNDED, at=at)
 
 
 @transaction_required

@@ -5,7 +5,6 @@ import datetime
 import structlog
 from django.utils import timezone
 
-from payments import transactions
 from payments.errors import TryAgain
 from payments.gateways import registry
 from payments.gateways.base import GatewayRefused, GatewayUnavailable, Outcome, RefundRequest, RefundState
@@ -17,7 +16,7 @@ from payments.transactions import outside_transaction, transaction
 
 log = structlog.get_logger(__name__)
 
-TASK = settlement.TASK
+TASK = "payments.sweep_due_refunds"
 
 # Whoever commits a refund tells the gateway at once; a sweep leaves it alone for so long, and so do two sweeps.
 LEASE = datetime.timedelta(seconds=60)
@@ -114,13 +113,6 @@ def lease_due(*, at: datetime.datetime, limit: int) -> list[int]:
         leg_ids = list(due.values_list("pk", flat=True)[:limit])
         RefundLeg.objects.filter(pk__in=leg_ids).update(next_query_at=at + LEASE)
     return leg_ids
-
-
-def ask_soon(*, leg_id: int, at: datetime.datetime) -> None:
-    """Have the gateway asked about a leg: something was heard of it."""
-    with transaction():
-        RefundLeg.objects.filter(pk=leg_id).exclude(status=LegStatus.SUCCEEDED).update(next_query_at=at)
-        transactions.wake(TASK)
 
 
 def _load(leg_id: int) -> RefundLeg:

@@ -6,18 +6,24 @@ from checkout import operations as checkout
 from checkout.operations import PayCommand
 from payments.charges import operations as charges
 from payments.charges import settlement
+from payments.clients.models import RefundPolicy
+from payments.closing import operations as closing
 from payments.customers.grants import Direction, GrantCommand, grant
 from payments.customers.operations import save_customer
 from payments.customers.profiles import Profile
 from payments.direct import operations as direct
 from payments.direct.operations import Booking, OrderCommand
 from payments.gateways import memory
-from payments.gateways.base import Mode, Outcome, PaymentState
+from payments.gateways.base import Mode, Outcome, PaymentState, RefundState
 from payments.invariants.table import TABLE
 from payments.ledger.accounts import Kind
 from payments.models import Order, WebhookEndpoint
 from payments.orders.models import OrderKind
 from payments.outbox import operations as outbox
+from payments.refunds import console
+from payments.refunds import operations as refunds
+from payments.refunds import settlement as refund_settlement
+from payments.refunds.operations import RefundCommand
 from tests.world import make_client, make_memory_account
 
 FAMILIES = ("checkout", "payments")
@@ -39,10 +45,11 @@ def place(client, number):
     return Order.objects.get(pk=placed.order_id)
 
 
-def place_directly(client, kind, booking):
+def place_directly(client, kind, booking=None, number=""):
     command = OrderCommand(
-        kind=kind, user_id="442090", title="title", total_fen=7_000, booking=booking, client_order_no=str(kind)
-    )
+        kind=kind, user_id="442090", title="title", total_fen=7_000, booking=booking,
+        client_order_no=number or str(kind),
+    )  # fmt: skip
     number = direct.place_order(client=client, command=command, at=timezone.now())
     return Order.objects.get(number=number)
 
@@ -56,6 +63,24 @@ def settle(charge, trade_no):
         outcome=Outcome.SUCCEEDED, number=charge.number, amount_fen=charge.amount_fen, trade_no=trade_no
     )
     settlement.settle(charge_id=charge.pk, state=state, at=timezone.now())
+
+
+def pay(order, mode=Mode.QR):
+    settle(attempt(order, mode), f"trade-{order.client_order_no}")
+    return order
+
+
+def ask_back(order, *, goods_fen, shipping_fen=0):
+    command = RefundCommand(goods_fen=goods_fen, shipping_fen=shipping_fen)
+    made, _is_new = refunds.request(order_id=order.pk, command=command, actor="user:lin", at=timezone.now())
+    return made
+
+
+def answer(refund, outcome=Outcome.SUCCEEDED):
+    """The gateway says what became of a refund's cash."""
+    leg = refund.legs.get(charge__gateway_account__isnull=False)
+    state = RefundState(outcome=outcome, number=leg.number, amount_fen=leg.amount_fen)
+    refund_settlement.settle(leg_id=leg.pk, state=state, at=timezone.now())
 
 
 def make_books():
@@ -82,6 +107,42 @@ def make_books():
     ):
         settle(attempt(place_directly(first, kind, booking), Mode.QR), f"trade-{kind}")
     outbox.dispatch(at=timezone.now())
+
+
+def make_refunds():
+    """Beside those, of another client: orders closed, paid late, refunded by us and at the console, in every status."""
+    client = make_client(name="back", refund_policy=RefundPolicy.PRO_RATA, approval_above_fen=5_000)
+    give(client, points_fen=3_000)
+    close_and_pay_late(client)
+    answer(ask_back(pay(place(client, "partly")), goods_fen=4_000, shipping_fen=500))
+    for label, outcome in (("pending", Outcome.PENDING), ("failed", Outcome.FAILED), ("back", Outcome.SUCCEEDED)):
+        answer(ask_back(pay(place(client, label)), goods_fen=1_000), outcome)
+        recharge = place_directly(client, OrderKind.RECHARGE, number=f"recharge-{label}")
+        answer(ask_back(pay(recharge), goods_fen=1_000), outcome)
+    decide(client)
+    at_the_console = pay(place(client, "console"))
+    state = RefundState(outcome=Outcome.SUCCEEDED, number="c-1", amount_fen=10_001)
+    console.book(charge_id=at_the_console.charges.get().pk, number="c-1", state=state, at=timezone.now())
+
+
+def close_and_pay_late(client):
+    order = place(client, "late")
+    late = attempt(order, Mode.QR)
+    closing.close(order_id=order.pk, actor="client:back", at=timezone.now())
+    settle(late, "trade-late")
+    answer(refunds.request_surplus(charge_id=late.pk, actor="system", reason="late", at=timezone.now()))
+
+
+def decide(client):
+    """Three refunds that a second person must see: not yet, refused, let go."""
+    for label in ("to-approve", "refused", "approved"):
+        made = ask_back(pay(place(client, label)), goods_fen=9_500, shipping_fen=500)
+        if label == "refused":
+            refunds.refuse(refund_id=made.pk, actor="user:wang", reason="no", at=timezone.now())
+        elif label == "approved":
+            memory.book("memory-app").script(memory.Fault.LOST_RESPONSE)
+            refunds.approve(refund_id=made.pk, actor="user:wang", reason="yes", at=timezone.now())
+            answer(made)
 
 
 def number(of):

@@ -1,12 +1,18 @@
 """Every invariant is broken on purpose, behind the database's back, and must be reported by its number."""
 
+from contextlib import contextmanager
+
 import pytest
 from django.db import connection
+from django.db.transaction import atomic, set_rollback
 
 from payments import invariants
 from payments.invariants.table import TABLE
 from payments.transactions import transaction
-from tests.payments.books import EVERY, make_books, number
+from tests.payments.books import EVERY, make_books, make_refunds, number
+from tests.payments.sabotage import SABOTAGE
+
+pytestmark = pytest.mark.django_db  # what makes the database; the books stand in it from the first test to the last
 
 
 def behind_its_back(*statements):
@@ -27,9 +33,29 @@ def broken():
     return {name: finding.examples for name, finding in findings().items() if finding.breaches}
 
 
+@contextmanager
+def rolled_back():
+    """Like the transaction that a test wraps around itself: one that the operations do not see."""
+    block = atomic()
+    block._from_testcase = True
+    with block:
+        yield
+        set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def standing(django_db_setup, django_db_blocker):
+    """The books, written once for all."""
+    with django_db_blocker.unblock(), rolled_back():
+        make_books()
+        make_refunds()
+        yield
+
+
 @pytest.fixture
-def books(db):
-    make_books()
+def books(standing):
+    with rolled_back():
+        yield
 
 
 def test_good_books_break_nothing_and_every_invariant_has_seen_rows(books):
@@ -38,267 +64,6 @@ def test_good_books_break_nothing_and_every_invariant_has_seen_rows(books):
     assert set(found) == EVERY
     assert {name: finding.breaches for name, finding in found.items()} == dict.fromkeys(EVERY, 0)
     assert {name for name, finding in found.items() if not finding.checked} == set()
-
-
-def order_is(label):
-    return f"(SELECT id FROM payments_order WHERE client_order_no = '{label}')"
-
-
-def charge_is(label, tender, status):
-    return (
-        f"(SELECT number FROM payments_charge WHERE order_id = {order_is(label)} AND tender = '{tender}' "
-        f"AND status = '{status}')"
-    )
-
-
-HELD_POINTS = charge_is("held", "points", "held")
-MIXED_CASH = charge_is("mixed", "memory", "succeeded")
-MIXED_SURPLUS = charge_is("mixed", "memory", "surplus")
-WAITING_CASH = charge_is("waiting", "memory", "started")
-DROP_CHECKS = (
-    "ALTER TABLE payments_order DROP CONSTRAINT order_tenders_add_up",
-    "ALTER TABLE payments_order DROP CONSTRAINT order_shipping_within_total",
-    "ALTER TABLE payments_order DROP CONSTRAINT order_goods_refunded_within",
-)
-
-SABOTAGE = {
-    "a transfer of nothing": (
-        {"I1a", "I1b"},
-        "ALTER TABLE payments_transfer DROP CONSTRAINT transfer_amount_positive",
-        (
-            "INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference) "
-            "VALUES ('sales', 'shipping', 0, 'sale', 'x')"
-        ),
-    ),
-    "a transfer to an account that is none": (
-        {"I1a"},
-        (
-            "INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference) "
-            "VALUES ('sales', 'pocket', 1, 'sale', 'x')"
-        ),
-    ),
-    "a transfer to a customer who is none": (
-        {"I1a"},
-        (
-            "INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference) "
-            "VALUES ('suspense', 'points:0', 1, 'sale', 'x')"
-        ),
-    ),
-    "a trigger switched off": (
-        {"I1b"},
-        "ALTER TABLE payments_transfer DISABLE TRIGGER transfer_append_only",
-    ),
-    "a trigger dropped": ({"I1b"}, "DROP TRIGGER order_guard ON payments_order"),
-    "an index dropped": ({"I1b"}, "DROP INDEX charge_one_pays_the_cash"),
-    "a constraint dropped": ({"I1b"}, "ALTER TABLE payments_account DROP CONSTRAINT account_not_overdrawn"),
-    "a balance touched": (
-        {"I2a"},
-        "UPDATE payments_account SET balance_fen = balance_fen + 1 WHERE kind = 'balance'",
-    ),
-    "a transfer deleted": (
-        {"I2a"},
-        "DELETE FROM payments_transfer WHERE kind = 'grant'",
-    ),
-    "a balance and its transfers below zero": (
-        {"I1b", "I2a", "I15c"},
-        "ALTER TABLE payments_account DROP CONSTRAINT account_not_overdrawn",
-        (
-            "INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference) "
-            "SELECT 'balance:' || customer_id, 'balance_issued', 1, 'grant', 'x' || id FROM payments_account "
-            "WHERE kind = 'balance'"
-        ),
-        "UPDATE payments_account SET balance_fen = -1 WHERE kind = 'balance'",
-    ),
-    "an account missing": (
-        {"I2b"},
-        "DELETE FROM payments_account WHERE kind = 'balance' AND balance_fen = 0",
-    ),
-    "a client's order number used twice": (
-        {"I1b", "I3a"},
-        "DROP INDEX order_client_order_no_once",
-        "UPDATE payments_order SET client_order_no = 'mixed' WHERE client_order_no = 'points'",
-    ),
-    "a client's payment number used twice": (
-        {"I1b", "I3a"},
-        "DROP INDEX order_client_pay_no_once",
-        "UPDATE payments_order SET client_pay_no = 'p-mixed' WHERE client_pay_no = 'p-points'",
-    ),
-    "a fingerprint lost": ({"I3a"}, "UPDATE payments_order SET fingerprint = ''"),
-    "two attempts that pay one order": (
-        {"I1b", "I3b", "I5b"},
-        "DROP INDEX charge_one_pays_the_cash",
-        f"UPDATE payments_charge SET status = 'succeeded' WHERE number = {MIXED_SURPLUS}",
-    ),
-    "tenders that do not add up": (
-        {"I1b", "I4"},
-        *DROP_CHECKS,
-        "UPDATE payments_order SET cash_fen = cash_fen + 1 WHERE client_order_no = 'waiting'",
-    ),
-    "more shipping than total": (
-        {"I1b", "I4"},
-        *DROP_CHECKS,
-        "UPDATE payments_order SET shipping_fen = total_fen + 1 WHERE client_order_no = 'waiting'",
-    ),
-    "a gateway's trade on two attempts": (
-        {"I1b", "I5a"},
-        "DROP INDEX charge_gateway_trade_once",
-        "UPDATE payments_charge SET gateway_trade_no = 'trade-0' WHERE gateway_trade_no = 'trade-1'",
-    ),
-    "cash that is not in the books": (
-        {"I5b", "I8b"},
-        f"DELETE FROM payments_transfer WHERE reference = {MIXED_CASH} AND kind = 'payment'",
-    ),
-    "a surplus that is not in the books": ({"I5b"}, "DELETE FROM payments_transfer WHERE kind = 'surplus'"),
-    "a surplus booked as revenue": ({"I5b"}, "UPDATE payments_transfer SET credit = 'sales' WHERE kind = 'surplus'"),
-    "cash booked with another amount": (
-        {"I5b", "I5c", "I8b"},
-        f"UPDATE payments_transfer SET amount_fen = amount_fen + 1 WHERE reference = {MIXED_CASH} AND kind = 'payment'",
-    ),
-    "a payment of no attempt": (
-        {"I5c", "I8b"},
-        (
-            "INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference, order_id) "
-            f"SELECT 'clearing:' || id, 'escrow', 5, 'payment', 'x', {order_is('waiting')} FROM payments_gatewayaccount"
-        ),
-    ),
-    "a payment of an attempt that was not paid": (
-        {"I5c", "I8b"},
-        (
-            "INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference, order_id) "
-            "SELECT 'clearing:' || gateway_account_id, 'escrow', amount_fen, 'payment', number, order_id "
-            f"FROM payments_charge WHERE number = {WAITING_CASH}"
-        ),
-    ),
-    "a gap in the history": (
-        {"I7"},
-        f"UPDATE payments_ordertransition SET sequence = 3 WHERE order_id = {order_is('mixed')} AND sequence = 2",
-    ),
-    "a move that the table does not have": (
-        {"I7"},
-        f"UPDATE payments_ordertransition SET event = 'closed' WHERE order_id = {order_is('points')}",
-    ),
-    "a history that does not hang together": (
-        {"I7"},
-        f"UPDATE payments_ordertransition SET source = 'unpaid' WHERE order_id = {order_is('mixed')} AND sequence = 2",
-    ),
-    "a history that ends elsewhere": (
-        {"I7", "I8b"},
-        "UPDATE payments_order SET status = 'partly_refund' WHERE client_order_no = 'points'",
-        "UPDATE payments_order SET status = 'point_paid' WHERE client_order_no = 'mixed'",
-    ),
-    "a history lost": ({"I7"}, "DELETE FROM payments_ordertransition"),
-    "a finished order that was never finished": (
-        {"I7"},
-        "UPDATE payments_order SET finished_at = NULL WHERE client_order_no = 'points'",
-    ),
-    "a hold lost": ({"I5c", "I8a", "I8b"}, f"DELETE FROM payments_charge WHERE number = {HELD_POINTS}"),
-    "a hold taken before its cash": (
-        {"I8a"},
-        f"UPDATE payments_charge SET status = 'succeeded' WHERE number = {HELD_POINTS}",
-    ),
-    "a hold of another amount": (
-        {"I8a", "I8b"},
-        f"UPDATE payments_charge SET amount_fen = amount_fen - 1 WHERE number = {HELD_POINTS}",
-    ),
-    "a hold out of another's account": (
-        {"I2a", "I8a"},
-        (
-            "UPDATE payments_transfer SET debit = 'points:' || (SELECT min(id) FROM payments_customer) "
-            f"WHERE reference = {HELD_POINTS}"
-        ),
-    ),
-    "points given back of an order that is not closed": (
-        {"I2a", "I8a", "I8b"},
-        (
-            "INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference, order_id) "
-            "SELECT credit, debit, amount_fen, 'release', reference, order_id FROM payments_transfer "
-            f"WHERE reference = {HELD_POINTS}"
-        ),
-    ),
-    "a closed order that keeps the points": (
-        {"I7", "I8a", "I8b"},
-        "UPDATE payments_order SET status = 'closed' WHERE client_order_no = 'held'",
-    ),
-    "goods never sold": (
-        {"I8b"},
-        f"DELETE FROM payments_transfer WHERE kind = 'sale' AND order_id = {order_is('points')}",
-    ),
-    "shipping sold as goods": ({"I8b"}, "UPDATE payments_transfer SET credit = 'sales' WHERE kind = 'shipping'"),
-    "escrow of no order": ({"I8b"}, "UPDATE payments_transfer SET order_id = NULL WHERE kind = 'sale'"),
-    "an attempt that nobody asks about": (
-        {"I12"},
-        f"UPDATE payments_charge SET next_query_at = NULL WHERE number = {WAITING_CASH}",
-    ),
-    "an order of another client's customer": (
-        {"I13", "I10b"},
-        (
-            "UPDATE payments_order SET client_id = (SELECT id FROM payments_apiclient WHERE name = 'last') "
-            "WHERE client_order_no = 'points'"
-        ),
-    ),
-    "a paid order that its client was not told of": (
-        {"I10a"},
-        f"DELETE FROM payments_outboxevent WHERE order_id = {order_is('mixed')} AND kind = 'order.paid'",
-        (
-            "UPDATE payments_outboxevent SET version = 1, body = replace(body, '\"version\":2', '\"version\":1') "
-            f"WHERE order_id = {order_is('mixed')}"
-        ),
-    ),
-    "an event with a number left out": (
-        {"I10b"},
-        (
-            "UPDATE payments_outboxevent SET version = 3, body = replace(body, '\"version\":2', '\"version\":3') "
-            f"WHERE order_id = {order_is('mixed')} AND version = 2"
-        ),
-    ),
-    "a body of another order": (
-        {"I10b"},
-        (
-            'UPDATE payments_outboxevent SET body = replace(body, \'"order_number":"2\', \'"order_number":"1\') '
-            f"WHERE order_id = {order_is('points')}"
-        ),
-    ),
-    "a delivery parked where its endpoint is not": (
-        {"I10c"},
-        (
-            "UPDATE payments_webhookdelivery SET status = 'parked', due_at = NULL "
-            "WHERE id = (SELECT min(id) FROM payments_webhookdelivery)"
-        ),
-    ),
-    "an endpoint parked behind its deliveries": (
-        {"I10c"},
-        "UPDATE payments_webhookendpoint SET parked_at = now(), parked_reason = 'x'",
-    ),
-    "an order placed by nobody": ({"I15a"}, "DELETE FROM payments_auditrow WHERE action = 'order.place'"),
-    "cash booked by nobody": ({"I15b"}, "DELETE FROM payments_auditrow WHERE action LIKE 'charge.%'"),
-    "a grant by nobody": ({"I15c"}, "DELETE FROM payments_auditrow WHERE action = 'customer.grant'"),
-    "an order without its document": ({"checkout"}, "DELETE FROM checkout_checkoutorder"),
-    "a recharge that was not credited": ({"I2a", "I8b"}, "DELETE FROM payments_transfer WHERE kind = 'recharge'"),
-    "a recharge credited to somebody else": (
-        {"I2a", "I8b"},
-        (
-            "UPDATE payments_transfer SET credit = 'balance:' || (SELECT max(id) FROM payments_customer) "
-            "WHERE kind = 'recharge'"
-        ),
-    ),
-    "a recharge sold as goods": (
-        {"I2a", "I8b"},
-        "UPDATE payments_transfer SET credit = 'sales', kind = 'sale' WHERE kind = 'recharge'",
-    ),
-    "goods credited to the customer": (
-        {"I2a", "I8b"},
-        (
-            "UPDATE payments_transfer SET kind = 'recharge', "
-            "credit = 'balance:' || (SELECT min(id) FROM payments_customer) "
-            f"WHERE kind = 'sale' AND order_id = {order_is('points')}"
-        ),
-    ),
-    "an appointment of no time": ({"payments"}, "DELETE FROM payments_appointment"),
-    "a paid appointment that is not confirmed": (
-        {"payments"},
-        "UPDATE payments_appointment SET confirmed_at = NULL",
-    ),
-}
 
 
 @pytest.mark.parametrize("what", SABOTAGE)

@@ -6,8 +6,9 @@ from payments.charges import operations as charges
 from payments.direct import operations as direct
 from payments.direct.operations import OrderCommand
 from payments.gateways import memory
-from payments.gateways.base import Mode
-from payments.models import Account, Charge, Order, RefundLeg, Transfer
+from payments.gateways.base import Mode, RefundRequest
+from payments.inbox import operations as inbox
+from payments.models import Account, Charge, InboundNotification, Order, RefundLeg, Transfer
 from payments.orders.models import OrderKind
 from payments.refunds import operations as refunds
 from payments.refunds import submission
@@ -87,3 +88,24 @@ def statuses(made):
 
 def balance_fen(order):
     return Account.objects.get(customer=order.customer, kind="balance").balance_fen
+
+
+def refund_at_console(charge, amount_fen, number="console-1"):
+    """The merchant's staff give back at the gateway itself, past us; here, even more than was paid."""
+    request = RefundRequest(
+        number=number, charge_number=charge.number, amount_fen=amount_fen, total_fen=charge.amount_fen
+    )  # fmt: skip
+    book().refunds[number] = memory.Refund(request=request, settled_at=timezone.now())
+
+
+def tell_of_refund(charge, number="console-1"):
+    """Deliver the gateway's notice of a refund, and do what it wakes."""
+    raw = book().notification(charge.number, refund_number=number)
+    answer = inbox.receive(
+        kind="memory", headers=raw.headers, body=raw.body, remote_address="127.0.0.1", at=timezone.now()
+    )
+    assert answer.body == b"success"
+    row = InboundNotification.objects.get(verdict="accepted", body=raw.body)
+    inbox.process(notification_id=row.pk, at=timezone.now())
+    row.refresh_from_db()
+    return row

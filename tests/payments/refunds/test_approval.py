@@ -3,6 +3,7 @@ from django.utils import timezone
 
 from payments.models import AuditRow
 from payments.refunds import operations as refunds
+from payments.refunds import submission
 from payments.refunds.operations import (
     NotToDecide,
     SamePerson,
@@ -55,6 +56,18 @@ def test_a_second_person_lets_it_go():
     assert statuses(made) == ("succeeded", ["succeeded"])
     assert (made.requested_by, made.decided_by, made.decision) == ("user:lin", "user:wang", "seen")
     assert AuditRow.objects.filter(action="refund.approved", actor="user:wang").count() == 1
+
+
+def test_the_sweep_leaves_a_fresh_decision_to_whoever_made_it():
+    order = paid_order(approval_above_fen=0)
+    made = refund(order, goods_fen=5_000, actor="user:lin")
+    swept = []
+    book().script(lambda: swept.append(submission.sweep_due()), verb="refund")
+
+    refunds.approve(refund_id=made.pk, actor="user:wang", reason="seen", at=timezone.now())
+
+    assert swept == [0]
+    assert [call for call in book().calls if call[0] == "refund"] == [("refund", made.number)]
 
 
 def test_whoever_asked_cannot_decide():

@@ -205,6 +205,28 @@ def test_a_failed_refund_that_went_back_after_all_is_booked_and_flagged():
     assert (order.status, order.money_flag) == ("partly_refund", "needs_attention")
 
 
+def test_of_a_failed_refund_whose_cash_went_back_after_all_the_points_stay_and_the_order_moves():
+    order = paid_order(refund_policy="pro_rata")
+    book().script(Fault.REFUSED, verb="refund")
+    made = refund(order, goods_fen=5_000)
+    leg = made.legs.get(number=made.number)
+
+    settlement.settle(
+        leg_id=leg.pk,
+        state=RefundState(outcome=Outcome.SUCCEEDED, number=leg.number, amount_fen=3_500),
+        at=timezone.now(),
+    )
+
+    assert statuses(made) == ("failed", ["failed", "succeeded"])
+    assert (left(order), points_fen(order.customer)) == ((0, 0, 3_500, 0), 0)
+    assert (order.status, order.money_flag) == ("partly_refund", "needs_attention")
+
+    refund(order, goods_fen=5_500, shipping_fen=1_000)
+
+    assert left(order) == (0, 0, 9_000, 1_000)
+    assert (order.status, points_fen(order.customer)) == ("total_refund", 3_000)
+
+
 def test_a_refund_of_another_amount_is_not_believed():
     order = paid_order()
     book().refunds_take_time = True
