@@ -17,9 +17,9 @@ class GatewayBill(models.Model):
     status = models.CharField(_("status"), max_length=16, choices=BillStatus, default=BillStatus.DUE)
     reason = models.CharField(_("why it could not be had"), max_length=TEXT_LENGTH_MAX, blank=True, default="")
     sha256 = models.CharField("SHA-256", max_length=64, blank=True, default="")
-    payments = models.PositiveIntegerField(_("payments"), default=0)
+    payments = models.PositiveIntegerField(_("number of payments"), default=0)
     payments_fen = FenField(_("paid"))
-    refunds = models.PositiveIntegerField(_("refunds"), default=0)
+    refunds = models.PositiveIntegerField(_("number of refunds"), default=0)
     refunds_fen = FenField(_("refunded"))
     fees_fen = models.BigIntegerField(_("fees"), default=0)  # below zero where more was given back than kept
     fetched_at = models.DateTimeField(_("fetched at"), null=True, blank=True)
