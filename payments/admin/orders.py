@@ -13,10 +13,11 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import ChoicesRadioFilter, RadioFilter
 from unfold.decorators import display
 
-from payments.admin.base import DayFilter, ReadOnlyAdmin, ReadOnlyInline, linked, yuan
+from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, linked, yuan
 from payments.models import (
     ApiClient,
     Charge,
@@ -30,6 +31,7 @@ from payments.models import (
     RefundLeg,
     Transfer,
 )
+from payments.orders import operations as orders
 from payments.orders.models import MoneyFlag
 from payments.orders.states import Status
 
@@ -92,7 +94,7 @@ class EventInline(ReadOnlyInline):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdmin):
+class OrderAdmin(DecidingAdmin):
     list_display = (
         "number", "family", "kind", "client", "shown_status", "shown_flag", yuan("total_fen", _("total")),
         yuan("points_fen", _("points")), yuan("cash_fen", _("cash")), "created_at",
@@ -137,6 +139,20 @@ class OrderAdmin(ReadOnlyAdmin):
         yield orders.filter(customer__in=Customer.objects.filter(phone=term))
         yield orders.filter(customer__in=Customer.objects.filter(ee_no=term))
         yield orders.filter(customer__in=Customer.objects.filter(client__in=clients, user_id=term))
+
+    actions = ("clear_flag",)
+
+    def has_clear_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("payments.clear_flag")
+
+    @admin.action(description=_("Clear the money flag (give a reason)"), permissions=["clear"])
+    def clear_flag(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        def dismiss(order: Order, *, actor: str, reason: str, **_at: Any) -> None:
+            orders.dismiss_flag(order_id=order.pk, actor=actor, reason=reason)
+
+        self.decide(
+            request, queryset, dismiss, lambda count: ngettext("%d flag cleared.", "%d flags cleared.", count) % count
+        )
 
     @display(description=_("status"), label=COLOURS)  # type: ignore[untyped-decorator]
     def shown_status(self, order: Order) -> tuple[str, str]:

@@ -126,6 +126,8 @@ def _close_batch(*, at: datetime.datetime, after: queries.Place | None) -> tuple
     except DATABASE_TROUBLE:
         raise
     except Exception:
+        if not due:
+            raise
         log.exception("closing_batch_failed", orders=len(due))
     return sum(_close_alone(order_id=order_id, at=at) for _expires_at, order_id in due), due[-1]
 

@@ -62,6 +62,14 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name="order",
+            options={
+                "permissions": [("clear_flag", "Can clear the money flag of orders")],
+                "verbose_name": "order",
+                "verbose_name_plural": "orders",
+            },
+        ),
         migrations.CreateModel(
             name="Refund",
             fields=[

@@ -63,6 +63,7 @@ class Order(models.Model):
     class Meta:
         verbose_name = _("order")
         verbose_name_plural = _("orders")
+        permissions = [("clear_flag", _("Can clear the money flag of orders"))]
         constraints = [
             models.UniqueConstraint(name="order_number_once", fields=["number"]),
             models.UniqueConstraint(

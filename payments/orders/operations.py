@@ -6,8 +6,10 @@ from typing import Any
 import structlog
 from django.db import connection
 from django.db.models import Max
+from django.utils.translation import gettext_lazy as _
 
 from payments import audit
+from payments.errors import Conflict
 from payments.ledger import accounts
 from payments.ledger import operations as ledger
 from payments.ledger.models import TransferKind
@@ -22,6 +24,11 @@ from payments.transactions import savepoint, transaction, transaction_required
 log = structlog.get_logger(__name__)
 
 FULFIL_AGAIN_AFTER = datetime.timedelta(minutes=1)
+
+
+class NoFlag(Conflict):
+    code = "no_flag"
+    message = _("This order has no money flag (any more).")
 
 
 @transaction_required
@@ -200,3 +207,16 @@ def clear_flag(*, order: Order, actor: str, reason: str) -> None:
     cleared, order.money_flag = order.money_flag, MoneyFlag.NONE
     order.save(update_fields=["money_flag"])
     audit.record(actor=actor, action="order.unflag", subject=order.subject, flag=cleared, reason=reason)
+
+
+def dismiss_flag(*, order_id: int, actor: str, reason: str) -> None:
+    """
+    Clear an order's money flag for somebody who has seen to it. An order whose fulfilment is due is flagged again.
+
+    :raises NoFlag: if it has none
+    """
+    with transaction():
+        order = lock(order_id=order_id)
+        if not order.money_flag:
+            raise NoFlag
+        clear_flag(order=order, actor=actor, reason=reason)

@@ -11,7 +11,7 @@ from payments.charges import operations as charges
 from payments.closing import operations as closing
 from payments.gateways import memory
 from payments.gateways.base import Mode
-from payments.models import AuditRow, Charge, Refund
+from payments.models import AuditRow, Charge, Order, Refund
 from tests.payments.admin.test_pages import text
 from tests.payments.refunds.shop import book, paid_order, refund, statuses
 from tests.world import make_client, make_customer, make_memory_account, place_order
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 
 REFUNDS = reverse("admin:payments_refund_changelist")
 CHARGES = reverse("admin:payments_charge_changelist")
+ORDERS = reverse("admin:payments_order_changelist")
 
 
 def browser(name, *permissions):
@@ -137,3 +138,18 @@ def test_an_order_is_found_by_the_number_of_its_refund(boss):
     for number in (made.number, "R-1"):
         assert made.order.number in text(boss.get(reverse("admin:payments_order_changelist"), {"q": number}))
         assert made.number in text(boss.get(REFUNDS, {"q": number}))
+
+
+def test_staff_clear_a_flag_once_they_have_seen_to_it():
+    order = paid_order()
+    Order.objects.filter(pk=order.pk).update(money_flag="needs_attention")
+    lin = browser("lin", "view_order", "clear_flag")
+
+    answers = [act(lin, ORDERS, "clear_flag", order) for _time in range(2)]
+
+    assert ["1 flag cleared." in text(answer) for answer in answers] == [True, False]
+    assert "This order has no money flag (any more)." in text(answers[1])
+    order.refresh_from_db()
+    assert order.money_flag == ""
+    cleared = AuditRow.objects.get(action="order.unflag")
+    assert (cleared.actor, cleared.detail) == ("user:lin", {"flag": "needs_attention", "reason": "seen the parcel"})
