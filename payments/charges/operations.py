@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from payments.charges import queries, settlement, sweep
 from payments.charges.models import Charge
 from payments.charges.states import OPEN, Event, Status
-from payments.errors import Conflict, OnetillError
+from payments.errors import Conflict, OnetillError, TryAgain
 from payments.gateways import registry
 from payments.gateways.base import GatewayRefused, GatewayUnavailable, Mode, Outcome, PaymentRequest, PaymentState
 from payments.gateways.models import Channel
@@ -220,6 +220,9 @@ def _reconcile(*, charge_id: int, at: datetime.datetime) -> tuple[Charge, Outcom
     try:
         with registry.place_for_a_call():
             state = registry.adapter(charge.gateway_account).query_payment(charge.number)
+    except TryAgain as error:  # nothing was asked: this account's trouble is not that of the other ways to pay
+        log.warning("query_not_sent", charge=charge.number, error=error.code)
+        return charge, Outcome.UNKNOWN
     except (GatewayUnavailable, GatewayRefused) as error:
         log.warning("query_unanswered", charge=charge.number, error=str(error))
         state = PaymentState(outcome=Outcome.UNKNOWN, number=charge.number, gateway_status=str(error))
@@ -240,7 +243,7 @@ def retire(*, charge_id: int, at: datetime.datetime) -> tuple[Charge, Outcome]:
     try:
         with registry.place_for_a_call():
             result = registry.adapter(charge.gateway_account).close_payment(charge.number)
-    except (GatewayUnavailable, GatewayRefused) as error:
+    except (GatewayUnavailable, GatewayRefused, TryAgain) as error:
         log.warning("close_unanswered", charge=charge.number, error=str(error))
         return charge, Outcome.UNKNOWN
     if result.outcome is Outcome.FAILED:
@@ -251,23 +254,37 @@ def retire(*, charge_id: int, at: datetime.datetime) -> tuple[Charge, Outcome]:
 
 
 def sweep_due(*, limit: int = 100) -> int:
-    """Ask about every charge whose query is due, each on its own. Returns how many were asked about."""
-    charge_ids = sweep.lease_due(at=timezone.now(), limit=limit)
-    for charge_id in charge_ids:
+    """
+    Ask about every charge whose query is due, each on its own. Returns how many were taken.
+
+    A gateway that does not answer for one is not waited for again in this run: the rest of its are due when their
+    lease runs out.
+    """
+    leased = sweep.lease_due(at=timezone.now(), limit=limit)
+    silent: set[int | None] = set()
+    for charge_id, account_id in leased:
+        if account_id in silent:
+            continue
         try:
-            ask(charge_id=charge_id, at=timezone.now())
+            _charge, outcome = _ask(charge_id=charge_id, at=timezone.now())
         except Exception:
             # One charge's trouble must not keep the others waiting. Its lease runs out and it is due again.
             log.exception("sweep_failed", charge_id=charge_id)
-    return len(charge_ids)
+        else:
+            silent |= {account_id} if outcome is Outcome.UNKNOWN else set()
+    return len(leased)
 
 
 @outside_transaction
 def ask(*, charge_id: int, at: datetime.datetime) -> Charge:
     """Ask about an attempt; close it too where another replaced it, or its order no longer waits for cash."""
+    charge, _outcome = _ask(charge_id=charge_id, at=at)
+    return charge
+
+
+def _ask(*, charge_id: int, at: datetime.datetime) -> tuple[Charge, Outcome]:
     is_wanted = Charge.objects.filter(
         pk=charge_id, is_replaced=False, order__status__in=AWAITING_CASH, order__expires_at__gt=at
     ).exists()
     step = _reconcile if is_wanted else retire
-    charge, _outcome = step(charge_id=charge_id, at=at)
-    return charge
+    return step(charge_id=charge_id, at=at)

@@ -1,6 +1,7 @@
 """When to ask a gateway again: a decaying schedule, kept in rows, so that nothing but PostgreSQL must survive."""
 
 import datetime
+from collections.abc import Sequence
 
 from payments import transactions
 from payments.charges import queries
@@ -48,10 +49,14 @@ def wake() -> None:
     transactions.wake(TASK)
 
 
-def lease_due(*, at: datetime.datetime, limit: int) -> list[int]:
-    """Take the charges whose query is due, so that two sweeps at once ask about none twice."""
+def lease_due(*, at: datetime.datetime, limit: int) -> Sequence[tuple[int, int | None]]:
+    """
+    Take the charges whose query is due, so that two sweeps at once ask about none twice.
+
+    Returns the id of each and of its gateway account.
+    """
     with transaction():
         due = queries.due_for_query(at=at).select_for_update(of=("self",), skip_locked=True)
-        charge_ids = list(due.values_list("pk", flat=True)[:limit])
-        Charge.objects.filter(pk__in=charge_ids).update(next_query_at=at + LEASE)
-    return charge_ids
+        leased = list(due.values_list("pk", "gateway_account_id")[:limit])
+        Charge.objects.filter(pk__in=[pk for pk, _account in leased]).update(next_query_at=at + LEASE)
+    return leased

@@ -42,6 +42,8 @@ class InboundNotification(models.Model):
     body = models.BinaryField(_("body"))
     received_at = models.DateTimeField(_("received at"), db_default=Now())
     processed_at = models.DateTimeField(_("processed at"), null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0, db_default=0)
+    due_at = models.DateTimeField(_("due at"), null=True, blank=True)  # an accepted one, until it is processed
 
     class Meta:
         verbose_name = _("gateway notification")
@@ -61,6 +63,7 @@ class InboundNotification(models.Model):
                 fields=["id"],
                 condition=Q(verdict=Verdict.ACCEPTED, processed_at__isnull=True),
             ),
+            models.Index(name="notification_try_due", fields=["due_at"], condition=Q(due_at__isnull=False)),
             models.Index(
                 name="notification_refused",
                 fields=["received_at"],

@@ -46,6 +46,8 @@ REFUSED_KEPT_FOR = datetime.timedelta(days=30)
 # A refund that its gateway does not know after a day is for the bill to tell.
 REFUND_ASKED_FOR = datetime.timedelta(days=1)
 TASK = "payments.process_notification"
+# Whoever takes a notification processes it at once. If they were cut short, it is due then, and again ever more rarely.
+LEFT_AFTER = datetime.timedelta(seconds=30)
 DROPPED_HEADERS = ("authorization", "cookie")
 
 # Of several accounts that refuse a delivery, the most telling refusal is kept.
@@ -131,6 +133,7 @@ def _keep(
         detail=detail[:200],
         charge=charge,
         remote_address=address,
+        due_at=raw.received_at + LEFT_AFTER if verdict == Verdict.ACCEPTED else None,
         headers={name: value for name, value in raw.headers.items() if name.lower() not in DROPPED_HEADERS},
         body=raw.body[:BODY_BYTES_MAX],
     )
@@ -141,7 +144,7 @@ def _keep(
                 # Believe the gateway's own book, not the notice: ask at once.
                 sweep.ask_soon(charge_id=charge.pk, at=timezone.now())
     except IntegrityError:
-        row.verdict = Verdict.REPEAT
+        row.verdict, row.due_at = Verdict.REPEAT, None
         row.save(force_insert=True)
     return row
 
@@ -227,7 +230,7 @@ def _process_refund(*, row: InboundNotification, number: str, at: datetime.datet
 
 
 def _mark_processed(*, row: InboundNotification, at: datetime.datetime) -> None:
-    InboundNotification.objects.filter(pk=row.pk, processed_at__isnull=True).update(processed_at=at)
+    InboundNotification.objects.filter(pk=row.pk, processed_at__isnull=True).update(processed_at=at, due_at=None)
 
 
 def _ask(*, row: InboundNotification, at: datetime.datetime) -> None:
@@ -239,17 +242,25 @@ def _ask(*, row: InboundNotification, at: datetime.datetime) -> None:
 
 def process_due(*, limit: int = 100) -> int:
     """Process accepted notifications that were left, e.g. by a process killed between keeping and settling."""
-    left = timezone.now() - datetime.timedelta(seconds=30)
-    due = InboundNotification.objects.filter(
-        verdict=Verdict.ACCEPTED, processed_at__isnull=True, received_at__lte=left
-    ).order_by("pk")
-    ids = list(due.values_list("pk", flat=True)[:limit])
-    for notification_id in ids:
+    leased = _lease_due(at=timezone.now(), limit=limit)
+    for notification_id in leased:
         try:
             process(notification_id=notification_id, at=timezone.now())
         except Exception:  # the others must not wait for one; it stays due and staff see it
             log.exception("notification_failed", notification_id=notification_id)
-    return len(ids)
+    return len(leased)
+
+
+def _lease_due(*, at: datetime.datetime, limit: int) -> list[int]:
+    """Take what is due, so that two at once process nothing twice; it is due again as an attempt's query would be."""
+    with transaction():
+        due = InboundNotification.objects.filter(due_at__lte=at).order_by("due_at")
+        rows = list(due.select_for_update(of=("self",), skip_locked=True)[:limit])
+        for row in rows:
+            row.tries += 1
+            row.due_at = sweep.next_query_at(queries=row.tries, at=at)
+        InboundNotification.objects.bulk_update(rows, ["tries", "due_at"])
+    return [row.pk for row in rows]
 
 
 def prune_refused(*, limit: int = 10_000) -> int:

@@ -494,6 +494,16 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
+            model_name="refund",
+            index=models.Index(fields=["requested_at"], name="refund_by_requested"),
+        ),
+        migrations.AddIndex(
+            model_name="refund",
+            index=models.Index(
+                condition=models.Q(("status__in", ("failed", "refused"))), fields=["id"], name="refund_not_made"
+            ),
+        ),
+        migrations.AddIndex(
             model_name="refundleg",
             index=models.Index(
                 condition=models.Q(("status", "succeeded")), fields=["settled_at"], name="refund_leg_settled"
@@ -552,6 +562,27 @@ class Migration(migrations.Migration):
                 fields=["order"],
                 name="charge_open",
             ),
+        ),
+        migrations.AddField(
+            model_name="inboundnotification",
+            name="tries",
+            field=models.PositiveSmallIntegerField(db_default=0, default=0, verbose_name="tries"),
+        ),
+        migrations.AddField(
+            model_name="inboundnotification",
+            name="due_at",
+            field=models.DateTimeField(blank=True, null=True, verbose_name="due at"),
+        ),
+        migrations.AddIndex(
+            model_name="inboundnotification",
+            index=models.Index(
+                condition=models.Q(("due_at__isnull", False)), fields=["due_at"], name="notification_try_due"
+            ),
+        ),
+        migrations.RunSQL(
+            "UPDATE payments_inboundnotification SET due_at = received_at "
+            "WHERE verdict = 'accepted' AND processed_at IS NULL",
+            migrations.RunSQL.noop,
         ),
         # A refund's numbers and amounts never change, and its status moves as payments/refunds/states.py says.
         migrations.RunSQL(GUARDS, UNGUARDED),

@@ -167,6 +167,9 @@ def refunded(*, order: Order, refund: Any, actor: str, at: datetime.datetime) ->
         return
     event = Event.REFUNDED_IN_FULL if order.refunded_fen == order.total_fen else Event.REFUNDED_IN_PART
     apply(order=order, event=event, actor=actor, at=at, reason=refund.number)
+    if order.status == Status.TOTAL_REFUND and order.fulfil_due_at is not None:  # what went back is not delivered
+        order.fulfil_due_at = None
+        order.save(update_fields=["fulfil_due_at"])
     try:
         with savepoint():
             families.family(order.family).take_back(order=order, refund=refund)

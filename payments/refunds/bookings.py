@@ -68,13 +68,12 @@ def book(*, order: Order, refund: Refund, leg: RefundLeg) -> int:
 
     excess_fen = leg.amount_fen - goods_fen - shipping_fen
     source, of_excess = _sources(order=order, leg=leg, pays=pays)
-    if not _post(order, leg, charge, (source, goods_fen, TransferKind.REFUND)):
-        # A recharge went back that the customer had spent: staff see to it.
+    is_there = _post(order, leg, charge, (source, goods_fen, TransferKind.REFUND))
+    if not is_there:  # a recharge went back that the customer had spent
         _post(order, leg, charge, (accounts.SUSPENSE, goods_fen, TransferKind.REFUND))
-        return int(goods_fen + excess_fen)
     _post(order, leg, charge, (accounts.SHIPPING, shipping_fen, TransferKind.SHIPPING_REFUND))
     _post(order, leg, charge, (of_excess, excess_fen, TransferKind.EXCESS))
-    return int(excess_fen)
+    return int(excess_fen if is_there else excess_fen + goods_fen)
 
 
 def _split(*, order: Order, leg: RefundLeg, fits_fen: int) -> tuple[int, int]:

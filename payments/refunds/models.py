@@ -73,6 +73,10 @@ class Refund(models.Model):
         indexes = [
             models.Index(name="refund_to_approve", fields=["id"], condition=Q(status=Status.TO_APPROVE)),
             models.Index(name="refund_on_its_way", fields=["id"], condition=Q(status=Status.PENDING)),
+            models.Index(
+                name="refund_not_made", fields=["id"], condition=Q(status__in=(Status.FAILED, Status.REFUSED))
+            ),
+            models.Index(name="refund_by_requested", fields=["requested_at"]),
         ]
 
     def __str__(self) -> str:

@@ -27,6 +27,10 @@ log = structlog.get_logger(__name__)
 
 ANSWER_LENGTH_MAX = 200
 
+# A gateway that gives no definite answer for two hours, or is at it for longer than any bank: staff are told.
+OVERDUE_AFTER_QUERIES = len(sweep.DELAYS_SECONDS)
+OVERDUE_AFTER = datetime.timedelta(days=4)
+
 _EVENTS = {
     Outcome.SUCCEEDED: LegEvent.SUCCEEDED,
     Outcome.FAILED: LegEvent.FAILED,
@@ -205,9 +209,16 @@ def _ask_again(*, order: Order, leg: RefundLeg, event: LegEvent, state: RefundSt
     leg.queries += 1
     leg.save(update_fields=["status", "queries"])
     _note(leg=leg, state=state, next_query_at=sweep.next_query_at(queries=leg.queries, at=at))
-    if is_newly_stuck:
-        log.error("refund_stuck", leg=leg.number, answer=leg.last_answer)
+    if is_newly_stuck or _is_overdue(leg, at=at):
+        log.error("refund_stuck" if is_newly_stuck else "refund_overdue", leg=leg.number, answer=leg.last_answer)
         _flag(order=order, leg=leg)
+
+
+def _is_overdue(leg: RefundLeg, *, at: datetime.datetime) -> bool:
+    """Whether a person should look why a refund does not come to an end."""
+    if leg.status == LegStatus.UNKNOWN:
+        return leg.queries >= OVERDUE_AFTER_QUERIES
+    return leg.status == LegStatus.PENDING and at > leg.created_at + OVERDUE_AFTER
 
 
 def _note(*, leg: RefundLeg, state: RefundState, next_query_at: datetime.datetime | None) -> None:

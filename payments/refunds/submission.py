@@ -1,6 +1,7 @@
 """Telling and asking gateways about refunds. What they answer, `payments.refunds.settlement` records."""
 
 import datetime
+from collections.abc import Sequence
 
 import structlog
 from django.utils import timezone
@@ -31,16 +32,16 @@ def submit_all(*, refund_id: int, at: datetime.datetime) -> None:
 
 
 @outside_transaction
-def submit(*, leg_id: int, at: datetime.datetime) -> None:
+def submit(*, leg_id: int, at: datetime.datetime) -> Outcome:
     """
-    Tell the gateway about a committed refund and record what it says.
+    Tell the gateway about a committed refund, record what it says, and return that.
 
     Calling again after a lost answer repeats the same request under the same number: a gateway refunds it once.
     """
     leg = _load(leg_id)
     account = leg.charge.gateway_account
     if leg.status not in {LegStatus.STARTED, LegStatus.UNKNOWN} or leg.refund.status != Status.PENDING:
-        return
+        return Outcome.PENDING
     assert account is not None, "our own accounts need no telling"
     request = RefundRequest(
         number=leg.number,
@@ -60,59 +61,86 @@ def submit(*, leg_id: int, at: datetime.datetime) -> None:
     except GatewayUnavailable as error:
         log.warning("refund_unknown", leg=leg.number, error=str(error))
         state = RefundState(outcome=Outcome.UNKNOWN, number=leg.number, gateway_status=str(error))
-    except TryAgain as error:  # nothing was sent: the sweep does it
+    except registry.GatewayBusy:  # nothing was sent: the sweep does it when the lease runs out
+        return Outcome.UNKNOWN
+    except TryAgain as error:
         log.warning("refund_not_sent", leg=leg.number, error=error.code)
-        return
+        state = RefundState(outcome=Outcome.UNKNOWN, number=leg.number, gateway_status=error.code)
     settlement.settle(leg_id=leg_id, state=state, at=at)
+    return state.outcome
 
 
 @outside_transaction
-def reconcile(*, leg_id: int, at: datetime.datetime) -> None:
-    """Ask the gateway what became of a refund and settle what it answers; submit again what it never heard of."""
+def reconcile(*, leg_id: int, at: datetime.datetime) -> Outcome:
+    """
+    Ask the gateway what became of a refund, settle what it answers, and return that.
+
+    What it never heard of is submitted again.
+    """
     leg = _load(leg_id)
     account = leg.charge.gateway_account
     if account is None or leg.refund.status == Status.TO_APPROVE:
-        return
+        return Outcome.PENDING
     if leg.status == LegStatus.STARTED:
-        submit(leg_id=leg_id, at=at)
-        return
-    number = leg.foreign_number or leg.number
-    state = ask(account=account, number=number, charge_number=leg.charge.number)
+        return submit(leg_id=leg_id, at=at)
+    try:
+        state = ask(account=account, number=leg.foreign_number or leg.number, charge_number=leg.charge.number)
+    except registry.GatewayBusy:
+        return Outcome.UNKNOWN
     if state.outcome is Outcome.NOT_FOUND and leg.status == LegStatus.UNKNOWN:
-        submit(leg_id=leg_id, at=at)
-    else:
-        settlement.settle(leg_id=leg_id, state=state, at=at)
+        return submit(leg_id=leg_id, at=at)
+    settlement.settle(leg_id=leg_id, state=state, at=at)
+    return state.outcome
 
 
 @outside_transaction
 def ask(*, account: GatewayAccount, number: str, charge_number: str) -> RefundState:
-    """Return what the gateway says of a refund; what it does not answer is UNKNOWN."""
+    """
+    Return what the gateway says of a refund; what it does not answer is UNKNOWN.
+
+    :raises registry.GatewayBusy: if nothing was asked, because too many calls are under way
+    """
     try:
         with registry.place_for_a_call():
             return registry.adapter(account).query_refund(number, charge_number=charge_number)
+    except registry.GatewayBusy:
+        raise
     except (GatewayUnavailable, GatewayRefused, TryAgain) as error:
         log.warning("refund_query_unanswered", refund=number, error=str(error))
         return RefundState(outcome=Outcome.UNKNOWN, number=number, gateway_status=str(error))
 
 
 def sweep_due(*, limit: int = 100) -> int:
-    """Submit or ask about every leg that is due, each on its own. Returns how many there were."""
-    leg_ids = lease_due(at=timezone.now(), limit=limit)
-    for leg_id in leg_ids:
+    """
+    Submit or ask about every leg that is due, each on its own. Returns how many were taken.
+
+    A gateway that does not answer for one is not waited for again in this run, as `charges.sweep_due` has it.
+    """
+    leased = lease_due(at=timezone.now(), limit=limit)
+    silent: set[int | None] = set()
+    for leg_id, account_id in leased:
+        if account_id in silent:
+            continue
         try:
-            reconcile(leg_id=leg_id, at=timezone.now())
+            outcome = reconcile(leg_id=leg_id, at=timezone.now())
         except Exception:  # one leg's trouble must not keep the others waiting; its lease runs out
             log.exception("refund_sweep_failed", leg_id=leg_id)
-    return len(leg_ids)
+        else:
+            silent |= {account_id} if outcome is Outcome.UNKNOWN else set()
+    return len(leased)
 
 
-def lease_due(*, at: datetime.datetime, limit: int) -> list[int]:
-    """Take the legs that are due, so that two sweeps at once ask about none twice."""
+def lease_due(*, at: datetime.datetime, limit: int) -> Sequence[tuple[int, int | None]]:
+    """
+    Take the legs that are due, so that two sweeps at once ask about none twice.
+
+    Returns the id of each and of its gateway account.
+    """
     with transaction():
         due = queries.due_for_query(at=at).select_for_update(of=("self",), skip_locked=True)
-        leg_ids = list(due.values_list("pk", flat=True)[:limit])
-        RefundLeg.objects.filter(pk__in=leg_ids).update(next_query_at=at + LEASE)
-    return leg_ids
+        leased = list(due.values_list("pk", "charge__gateway_account_id")[:limit])
+        RefundLeg.objects.filter(pk__in=[pk for pk, _account in leased]).update(next_query_at=at + LEASE)
+    return leased
 
 
 def _load(leg_id: int) -> RefundLeg:

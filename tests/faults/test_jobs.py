@@ -73,7 +73,7 @@ def backlog(shop):
     InboundNotification.objects.create(
         gateway="memory", gateway_account=noticed.gateway_account, notification_id="n1", verdict="accepted",
         charge=noticed, headers=dict(raw.headers), body=raw.body,
-        received_at=timezone.now() - datetime.timedelta(hours=1),
+        received_at=timezone.now() - datetime.timedelta(hours=1), due_at=timezone.now() - datetime.timedelta(hours=1),
     )  # fmt: skip
     pay(refunded)
     refunds.request(

@@ -377,7 +377,7 @@ def test_two_sweeps_at_once_tell_the_gateway_of_each_refund_once():
 
 def test_control_without_leases_both_tell_the_gateway(monkeypatch):
     (leg,) = due_legs(1)
-    monkeypatch.setattr(submission, "lease_due", lambda **_of: [leg.pk])
+    monkeypatch.setattr(submission, "lease_due", lambda **_of: [(leg.pk, None)])
     meet = meeting(2)
     book().script(meet, meet, verb="refund")
 

@@ -59,5 +59,5 @@ def _chosen(*, numbers: list[str], every_open: bool) -> tuple[Iterator[int], int
 
 def _due() -> Iterator[int]:
     """Lease what is due batch by batch, as the sweep does, so that the two ask about nothing twice."""
-    while charge_ids := sweep.lease_due(at=timezone.now(), limit=BATCH):
-        yield from charge_ids
+    while leased := sweep.lease_due(at=timezone.now(), limit=BATCH):
+        yield from (charge_id for charge_id, _account_id in leased)

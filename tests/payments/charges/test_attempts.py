@@ -11,7 +11,7 @@ from payments.charges import operations as charges
 from payments.charges import queries, settlement
 from payments.charges.operations import Payer, RefusedByGateway
 from payments.charges.queries import NoGatewayAccount
-from payments.gateways import memory
+from payments.gateways import memory, registry
 from payments.gateways.base import CloseResult, GatewayRefused, Mode, Outcome, PaymentRequest, PaymentState
 from payments.gateways.memory import Fault, MemoryGateway
 from payments.ledger.queries import balance_fen
@@ -332,3 +332,35 @@ def test_a_refused_attempt_that_nobody_paid_is_not_asked_about_again(order):
 
     assert asked == [1, 0]
     assert [status for _mode, status, _replaced in attempts(order)] == ["failed"]
+
+
+def test_an_account_that_is_out_of_order_keeps_nobody_from_paying_another_way(order, account, monkeypatch):
+    first = pay_by(order, Mode.QR)
+    GatewayAccount.objects.filter(pk=account.pk).update(is_active=False)
+    make_memory_account(app_id="another-app")
+    adapter = registry.adapter
+
+    def broken(asked):
+        if asked.pk == account.pk:
+            raise registry.GatewayMisconfigured
+        return adapter(asked)
+
+    monkeypatch.setattr(registry, "adapter", broken)
+
+    second = pay_by(order, Mode.PAGE)
+
+    first.refresh_from_db()
+    assert (first.status, second.status) == ("pending", "pending")
+
+
+def test_a_gateway_that_is_silent_is_asked_once_in_a_run(order):
+    second = place_order(client=order.client, number="T2", total_fen=1_000)
+    waiting = [pay_by(order), pay_by(second)]
+    Charge.objects.update(next_query_at=timezone.now())
+    book = memory.book("memory-app")
+    book.script(Fault.LOST_RESPONSE, Fault.LOST_RESPONSE, verb="query_payment")
+
+    assert charges.sweep_due() == 2
+
+    assert [verb for verb, _number in book.calls].count("query_payment") == 1
+    assert sum(Charge.objects.get(pk=charge.pk).queries for charge in waiting) == 1

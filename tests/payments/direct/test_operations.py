@@ -26,6 +26,8 @@ from payments.models import Account, Appointment, AuditRow, Order, Transfer
 from payments.orders import operations as orders
 from payments.orders.models import OrderKind
 from payments.orders.queries import OrderUnknown
+from payments.refunds import operations as refunds
+from payments.refunds.operations import RefundCommand
 from tests.world import make_client, make_customer, make_memory_account, place_order
 
 pytestmark = pytest.mark.django_db
@@ -287,6 +289,22 @@ class TestPaying:
         order.refresh_from_db()
         assert order.fulfil_due_at is None
         assert Appointment.objects.get().confirmed_at == order.finished_at
+
+    def test_what_went_back_before_it_could_be_fulfilled_is_not_fulfilled(self, shop):
+        refuse_to_confirm("RAISE EXCEPTION 'the calendar is away'")
+        order = place(shop, APPOINTMENT)
+        charge = push(order)
+        memory.book("memory-app").pay(charge.number)
+        deliver(charge)
+        refuse_to_confirm("RETURN NEW")
+        command = RefundCommand(goods_fen=order.total_fen)
+
+        refunds.refund(order_id=order.pk, command=command, actor="client:shop", at=timezone.now())
+        orders.fulfil_due(at=timezone.now() + datetime.timedelta(minutes=5))
+
+        order.refresh_from_db()
+        assert (order.status, order.fulfil_due_at) == ("total_refund", None)
+        assert order.appointment.confirmed_at is None
 
     def test_pushing_again_returns_the_open_attempt(self, shop):
         order = place(shop)

@@ -205,7 +205,7 @@ def test_what_was_proven_when_it_came_and_no_longer_is_makes_us_ask_the_gateway(
 
     row.refresh_from_db()
     assert row.processed_at == row.received_at
-    assert asked_about == [charge.pk]
+    assert asked_about == [(charge.pk, charge.gateway_account_id)]
 
 
 def test_a_notice_of_another_amount_about_money_that_is_booked_makes_nobody_ask_for_ever(charge):
@@ -227,3 +227,24 @@ def test_an_attempt_that_is_over_is_asked_about_again_when_a_notice_says_so(char
     charge.refresh_from_db()
     charge.order.refresh_from_db()
     assert (charge.status, charge.paid_fen, charge.order.status) == ("succeeded", charge.amount_fen, "pay_finished")
+
+
+def test_notices_that_fail_keep_no_other_waiting(charge, monkeypatch):
+    account, past = charge.gateway_account, timezone.now() - datetime.timedelta(minutes=5)
+    rows = InboundNotification.objects.bulk_create(
+        InboundNotification(
+            gateway="memory", gateway_account=account, notification_id=f"n{n}", verdict="accepted", charge=charge,
+            body=b"", received_at=past, due_at=past,
+        )
+        for n in range(7)
+    )  # fmt: skip
+    seen = []
+
+    def fail(*, notification_id, at):
+        seen.append(notification_id)
+        raise RuntimeError
+
+    monkeypatch.setattr(inbox, "process", fail)
+
+    assert [inbox.process_due(limit=4) for _turn in range(3)] == [4, 3, 0]
+    assert sorted(seen) == sorted(row.pk for row in rows)
