@@ -12,6 +12,7 @@ from checkout.operations import NumberReused, PayCommand
 from checkout.queries import Checkout
 from payments.charges import placement
 from payments.models import Account, Charge, Order, Transfer
+from tests.conftest import APPEND_ONLY
 from tests.threads import at_once, at_once_behind
 from tests.world import make_client, make_customer, points_fen
 
@@ -54,11 +55,11 @@ def test_control_without_the_unique_numbers_there_would_be_several_orders():
         assert Order.objects.count() > 1
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE payments_transfer DISABLE TRIGGER USER")
-            cursor.execute("ALTER TABLE payments_ordertransition DISABLE TRIGGER USER")
+            for table in APPEND_ONLY:
+                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             cursor.execute("TRUNCATE payments_order CASCADE")
-            cursor.execute("ALTER TABLE payments_transfer ENABLE TRIGGER USER")
-            cursor.execute("ALTER TABLE payments_ordertransition ENABLE TRIGGER USER")
+            for table in APPEND_ONLY:
+                cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
             cursor.execute(
                 "CREATE UNIQUE INDEX order_client_order_no_once ON payments_order (client_id, client_order_no) "
                 "WHERE NOT (client_order_no = '')"
