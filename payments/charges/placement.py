@@ -153,11 +153,8 @@ _SPEND = """
     FROM placed
     WHERE account.customer_id = %(customer_id)s AND account.kind = 'points' AND %(points_fen)s > 0
 """
-_STATEMENT = (
-    _PLACE.replace("{columns}", ", ".join(events.COLUMNS))
-    .replace("{spend}", _SPEND)
-    .replace("{tell}", events.telling(source="(SELECT * FROM placed WHERE status = 'pay_finished')"))
-)
+_COLUMNS = ", ".join(events.COLUMNS)
+_TELL = events.telling(source="(SELECT * FROM placed WHERE status = 'pay_finished')")
 
 
 def place(placement: Placement) -> int | None:
@@ -184,7 +181,10 @@ def place(placement: Placement) -> int | None:
         "detail": json.dumps({"total_fen": placement.total_fen, "points_fen": placement.points_fen}),
         **events.parameters(kind=EventKind.ORDER_PAID, at=placement.at),
     }
-    statement = _STATEMENT.replace("{document}", placement.document.insert)
+    parts = {"columns": _COLUMNS, "spend": _SPEND, "tell": _TELL, "document": placement.document.insert}
+    statement = _PLACE
+    for name, part in parts.items():
+        statement = statement.replace(f"{{{name}}}", part)
     try:
         with connection.cursor() as cursor:
             cursor.execute(statement, parameters)
