@@ -75,7 +75,8 @@ def test_a_notice_left_unprocessed_is_found_by_the_sweep(charge, monkeypatch):
         patch.setattr(inbox.settlement, "settle", _killed)
         with pytest.raises(SystemExit):
             deliver(notice(charge))
-    InboundNotification.objects.update(received_at=timezone.now() - datetime.timedelta(minutes=1))
+    long_ago = timezone.now() - datetime.timedelta(minutes=1)
+    InboundNotification.objects.update(received_at=long_ago, due_at=long_ago)
 
     assert inbox.process_due() == 1
 

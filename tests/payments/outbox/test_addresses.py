@@ -3,6 +3,7 @@
 import ipaddress
 
 import pytest
+from django.utils.translation import override
 
 from payments.outbox import addresses
 from payments.outbox.addresses import UnfitAddress
@@ -39,7 +40,7 @@ def port_of(listener):
 def test_a_literal_address_of_a_private_network_is_not_stored(fortress, host):
     for scheme in ("http", "https"):
         for port in ("", ":8443"):
-            with pytest.raises(UnfitAddress, match="private"):
+            with override("en"), pytest.raises(UnfitAddress, match="private"):
                 addresses.check(f"{scheme}://{host}{port}/hook")
 
 

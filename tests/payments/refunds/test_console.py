@@ -275,7 +275,8 @@ def test_what_the_gateway_does_not_confirm_stays_due_and_is_booked_once_it_answe
     row = tell_of_refund(cash(order))
 
     assert (row.processed_at, left(order)) == (None, (0, 0, 0, 0))
-    InboundNotification.objects.update(received_at=timezone.now() - datetime.timedelta(minutes=1))
+    long_ago = timezone.now() - datetime.timedelta(minutes=1)
+    InboundNotification.objects.update(received_at=long_ago, due_at=long_ago)
     assert [inbox.process_due(), inbox.process_due()] == [1, 0]
     assert left(order) == (0, 0, 2_000, 0)
 
