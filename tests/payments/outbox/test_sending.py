@@ -254,7 +254,23 @@ def test_a_lease_that_ran_out_is_taken_again(shop, receiver):
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("120", 120), ("99999", 3_600), ("0", 5), ("-5", 5), ("soon", 5), ("Fri, 15 Jun 2018 04:02:00 GMT", 120)],
+    [
+        ("120", 120),
+        ("99999", 3_600),
+        ("9" * 5_000, 3_600),
+        ("0", 5),
+        ("-5", 5),
+        ("soon", 5),
+        ("", 5),
+        ("١٢٠", 5),
+        ("Fri, 15 Jun 2018 04:02:00 GMT", 120),
+        ("Fri, 15 Jun 2018 04:02:00", 5),
+        ("Fri, 15 Jun 1018 04:02:00 GMT", 5),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", 5),
+        ("Mon, 01 Jan 2018 99:00:00 GMT", 5),
+        ("Mon, 01 Jan 2018 00:00:00 +999999999999", 5),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 3_600),
+    ],  # fmt: skip
 )
 def test_a_receiver_that_names_a_time_is_given_it_up_to_an_hour(header, seconds):
     now = datetime.datetime(2018, 6, 15, 4, 0, tzinfo=datetime.UTC)
