@@ -6,10 +6,10 @@ import pytest
 from django.db import DataError
 from django.utils import timezone
 
-from payments.models import DeliveryAttempt, OutboxEvent, WebhookDelivery
+from payments.models import DeliveryAttempt, WebhookDelivery
 from payments.outbox import deliveries, operations, schedule, sending
 from payments.outbox.sender import Result
-from tests.payments.outbox.shop import PostOffice, event_of, listening, make_shop, paid_order
+from tests.payments.outbox.shop import PostOffice, listening, make_shop, paid_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

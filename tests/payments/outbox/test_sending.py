@@ -270,7 +270,7 @@ def test_a_lease_that_ran_out_is_taken_again(shop, receiver):
         ("Mon, 01 Jan 2018 99:00:00 GMT", 5),
         ("Mon, 01 Jan 2018 00:00:00 +999999999999", 5),
         ("Fri, 31 Dec 9999 23:59:59 -2359", 3_600),
-    ],  # fmt: skip
+    ],
 )
 def test_a_receiver_that_names_a_time_is_given_it_up_to_an_hour(header, seconds):
     now = datetime.datetime(2018, 6, 15, 4, 0, tzinfo=datetime.UTC)
