@@ -1,8 +1,8 @@
 """
 Sending what is due. Threads do the network alone; this one does the books.
 
-Half of the threads are for endpoints whose last attempt succeeded, so that however many receivers are dead or slow, a
-live one finds a thread.
+Half of the threads are for endpoints whose last attempt succeeded, and of neither half does one client get all, so that
+however many receivers are dead or slow, a live one finds a thread.
 """
 
 import dataclasses

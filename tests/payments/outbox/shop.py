@@ -56,6 +56,11 @@ def listening(client, url, **fields):
     return WebhookEndpoint.objects.create(client=client, url=url, **fields)
 
 
+def known(client, url, **fields):
+    """Return an endpoint that has taken something before."""
+    return listening(client, url, last_success_at=timezone.now(), **fields)
+
+
 def paid_order(client, *, notify_url=""):
     """Place an order that points pay at once, and return it. `notify_url` as if it had come with the order."""
     order = place_order(client=client, number=f"W{next(_numbers)}")
