@@ -7,6 +7,7 @@ that were under way together count as one. The tenth in a row parks it until sta
 """
 
 import datetime
+from typing import Any
 
 import structlog
 from django.db import connection
@@ -86,7 +87,7 @@ def lease(*, at: datetime.datetime, most: int, ailing: bool) -> list[WebhookDeli
     """Take up to `most` deliveries that are due, of endpoints that ail or of those that do not."""
     if most <= 0:
         return []
-    parameters = {
+    parameters: dict[str, Any] = {
         "ailing": ailing, "at": at, "in_flight": 1 if ailing else IN_FLIGHT_MAX, "clients": CLIENT_IN_FLIGHT_MAX,
         "most": most, "until": at + LEASE,
     }  # fmt: skip
