@@ -3,7 +3,7 @@ One deadline for a whole HTTP call.
 
 httpx and httpcore limit the time of each read, not of the whole answer: a peer that sends one byte a second holds a
 thread for hours. With this network backend every use of the socket (connect, TLS, headers, body) is given what is left
-of the call's time. Looking a name up is the one step the deadline does not reach.
+of the call's time. Looking a name up is the one step the deadline does not reach: see `outbox.sender`.
 """
 
 import contextlib

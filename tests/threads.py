@@ -58,12 +58,13 @@ def at_once_behind(lock, *parameters, count, call, held_up):
     with ThreadPoolExecutor(1) as crowd, psycopg.connect(_test_database_url()) as gate:
         gate.execute(lock, parameters)
         outcomes = crowd.submit(at_once, count, call)
-        eventually(lambda: _held_up() >= held_up)
+        eventually(lambda: waiters() >= held_up)
         gate.rollback()
         return outcomes.result()
 
 
-def _held_up():
+def waiters():
+    """How many sessions wait for a lock."""
     with connection.cursor() as cursor:
         cursor.execute(_HELD_UP)
         return cursor.fetchone()[0]

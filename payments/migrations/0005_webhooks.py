@@ -277,6 +277,14 @@ class Migration(migrations.Migration):
                 condition=models.Q(("dispatched_at__isnull", True)), fields=["id"], name="outboxevent_undispatched"
             ),
         ),
+        migrations.AddIndex(
+            model_name="outboxevent",
+            index=models.Index(fields=["kind", "-id"], name="outboxevent_by_kind"),
+        ),
+        migrations.AddIndex(
+            model_name="outboxevent",
+            index=models.Index(fields=["created_at"], name="outboxevent_by_created"),
+        ),
         migrations.AddConstraint(
             model_name="outboxevent",
             constraint=models.UniqueConstraint(fields=("order", "version"), name="outboxevent_version_once"),
@@ -313,6 +321,12 @@ class Migration(migrations.Migration):
                 condition=models.Q(("parked_at__isnull", False)), fields=["parked_at"], name="webhookendpoint_parked"
             ),
         ),
+        migrations.AddIndex(
+            model_name="webhookendpoint",
+            index=models.Index(
+                condition=models.Q(("is_from_orders", False)), fields=["client"], name="webhookendpoint_listed"
+            ),
+        ),
         migrations.AddConstraint(
             model_name="webhookendpoint",
             constraint=models.UniqueConstraint(fields=("client", "url", "is_from_orders"), name="webhookendpoint_once"),
@@ -343,9 +357,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="webhookdelivery",
             index=models.Index(
-                condition=models.Q(("status__in", ("due", "parked"))),
+                condition=models.Q(("status__in", ("due", "parked", "failed"))),
                 fields=["status", "id"],
-                name="webhookdelivery_waiting",
+                name="webhookdelivery_undelivered",
             ),
         ),
         migrations.AddIndex(

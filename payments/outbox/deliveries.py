@@ -1,12 +1,13 @@
 """
 What is due, who takes it, and what came of it. Locks are taken endpoint first, then delivery.
 
-A lease keeps two senders from sending the same delivery. While an endpoint's last attempt has failed it is ailing: one
-attempt at a time, and after each failure none at all for ever longer. Failures of attempts that were under way together
-count as one. The tenth in a row parks it until staff look.
+A lease keeps two senders from sending the same delivery. An endpoint whose last attempt failed, or that never took
+anything yet, is ailing: one attempt at a time, and after each failure none at all for ever longer. Failures of attempts
+that were under way together count as one. The tenth in a row parks it until staff look.
 """
 
 import datetime
+from typing import Any
 
 import structlog
 from django.db import connection
@@ -25,49 +26,73 @@ from payments.transactions import transaction, transaction_required
 log = structlog.get_logger(__name__)
 
 IN_FLIGHT_MAX = 4  # of one endpoint
+CLIENT_IN_FLIGHT_MAX = 6  # of one client's endpoints that ail, and as many of its others: a thread is left for the rest
 FAILURES_MAX = 10
 LEASE = datetime.timedelta(seconds=60)  # longer than any attempt: a sender that dies holds a delivery no longer
 
-# The first of every endpoint, then the second of every endpoint, and so on: nobody's backlog is in nobody's way.
-_LEASE = """
-WITH endpoint AS MATERIALIZED (
-    SELECT id FROM payments_webhookendpoint endpoint
-    WHERE is_active AND parked_at IS NULL AND (failures_in_a_row > 0) = %(ailing)s
-        AND (paused_until IS NULL OR paused_until <= %(at)s)
-        AND EXISTS (
-            SELECT FROM payments_webhookdelivery
-            WHERE endpoint_id = endpoint.id AND status = 'due' AND due_at <= %(at)s
-        )
-    FOR NO KEY UPDATE SKIP LOCKED
-), chosen AS (
-    SELECT delivery.id FROM endpoint CROSS JOIN LATERAL (
-        SELECT id, due_at, row_number() OVER (ORDER BY due_at, id) AS turn FROM payments_webhookdelivery
+_IN_LANE = "(failures_in_a_row > 0 OR last_success_at IS NULL) = %(ailing)s"
+
+# Whoever has the fewest under way comes first, client by client, and of a client endpoint by endpoint: nobody's backlog
+# is in nobody's way, nor are one client's thousand receivers. No more endpoints are locked than may be sent to.
+_LEASE = f"""
+WITH under_way AS MATERIALIZED (
+    SELECT delivery.client_id, endpoint_id, count(*) AS number
+    FROM payments_webhookdelivery delivery JOIN payments_webhookendpoint endpoint ON endpoint.id = endpoint_id
+    WHERE leased_until > %(at)s AND {_IN_LANE}
+    GROUP BY delivery.client_id, endpoint_id
+), client AS MATERIALIZED (
+    SELECT id, coalesce((SELECT sum(number) FROM under_way WHERE client_id = client.id), 0) AS number
+    FROM payments_apiclient client
+), endpoint AS MATERIALIZED (
+    SELECT endpoint.*, client.id AS client_id, client.number AS clients_number
+    FROM client CROSS JOIN LATERAL (
+        SELECT id, coalesce((SELECT number FROM under_way WHERE endpoint_id = endpoint.id), 0) AS number
+        FROM payments_webhookendpoint endpoint
+        WHERE client_id = client.id AND is_active AND parked_at IS NULL AND {_IN_LANE}
+            AND (paused_until IS NULL OR paused_until <= %(at)s)
+            AND coalesce((SELECT number FROM under_way WHERE endpoint_id = endpoint.id), 0) < %(in_flight)s
+            AND EXISTS (
+                SELECT FROM payments_webhookdelivery
+                WHERE endpoint_id = endpoint.id AND status = 'due' AND due_at <= %(at)s
+                    AND (leased_until IS NULL OR leased_until <= %(at)s)
+            )
+        ORDER BY number, paused_until NULLS FIRST, (
+            SELECT due_at FROM payments_webhookdelivery
+            WHERE endpoint_id = endpoint.id AND status = 'due' ORDER BY due_at, id LIMIT 1
+        ), id
+        LIMIT greatest(0, %(clients)s - client.number)
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) endpoint
+), turn AS (
+    SELECT delivery.*, row_number() OVER (
+        PARTITION BY client_id ORDER BY number + endpoints_turn, due_at, delivery.id
+    ) + clients_number AS clients_turn
+    FROM endpoint CROSS JOIN LATERAL (
+        SELECT id, due_at, row_number() OVER (ORDER BY due_at, id) AS endpoints_turn FROM payments_webhookdelivery
         WHERE endpoint_id = endpoint.id AND status = 'due' AND due_at <= %(at)s
             AND (leased_until IS NULL OR leased_until <= %(at)s)
-        ORDER BY due_at, id
-        LIMIT greatest(0, %(in_flight)s - (
-            SELECT count(*) FROM payments_webhookdelivery
-            WHERE endpoint_id = endpoint.id AND leased_until > %(at)s
-        ))
+        ORDER BY due_at, id LIMIT %(in_flight)s - number
     ) delivery
-    ORDER BY turn, due_at LIMIT %(most)s
+), chosen AS (
+    SELECT id FROM turn WHERE clients_turn <= %(clients)s ORDER BY clients_turn, due_at LIMIT %(most)s
 )
 UPDATE payments_webhookdelivery delivery SET leased_until = %(until)s FROM chosen
 WHERE delivery.id = chosen.id AND delivery.status = 'due'
     AND (delivery.leased_until IS NULL OR delivery.leased_until <= %(at)s)
 RETURNING delivery.id
-"""  # the last condition is read again after a wait: a sender that came first has changed the row
+"""  # noqa: S608  the last condition is read again after a wait: a sender that came first has changed the row
 
 
 def lease(*, at: datetime.datetime, most: int, ailing: bool) -> list[WebhookDelivery]:
     """Take up to `most` deliveries that are due, of endpoints that ail or of those that do not."""
     if most <= 0:
         return []
-    in_flight = 1 if ailing else IN_FLIGHT_MAX
+    parameters: dict[str, Any] = {
+        "ailing": ailing, "at": at, "in_flight": 1 if ailing else IN_FLIGHT_MAX, "clients": CLIENT_IN_FLIGHT_MAX,
+        "most": most, "until": at + LEASE,
+    }  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(
-            _LEASE, {"ailing": ailing, "at": at, "in_flight": in_flight, "most": most, "until": at + LEASE}
-        )  # fmt: skip
+        cursor.execute(_LEASE, parameters)
         taken = [row[0] for row in cursor.fetchall()]
     if not taken:
         return []

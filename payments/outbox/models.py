@@ -49,6 +49,8 @@ class OutboxEvent(models.Model):
         ]
         indexes = [
             models.Index(name="outboxevent_undispatched", fields=["id"], condition=Q(dispatched_at__isnull=True)),
+            models.Index(name="outboxevent_by_kind", fields=["kind", "-id"]),
+            models.Index(name="outboxevent_by_created", fields=["created_at"]),
         ]
 
     def __str__(self) -> str:
@@ -95,6 +97,7 @@ class WebhookEndpoint(models.Model):
         ]
         indexes = [
             models.Index(name="webhookendpoint_parked", fields=["parked_at"], condition=Q(parked_at__isnull=False)),
+            models.Index(name="webhookendpoint_listed", fields=["client"], condition=Q(is_from_orders=False)),
         ]
 
     def __str__(self) -> str:
@@ -120,6 +123,7 @@ class DeliveryStatus(models.TextChoices):
 
 
 WAITING = (DeliveryStatus.DUE, DeliveryStatus.PARKED)
+UNDELIVERED = (*WAITING, DeliveryStatus.FAILED)
 
 
 class WebhookDelivery(models.Model):
@@ -158,7 +162,9 @@ class WebhookDelivery(models.Model):
                 name="webhookdelivery_due", fields=["endpoint", "due_at", "id"], condition=Q(status=DeliveryStatus.DUE)
             ),
             models.Index(name="webhookdelivery_leased", fields=["endpoint"], condition=Q(leased_until__isnull=False)),
-            models.Index(name="webhookdelivery_waiting", fields=["status", "id"], condition=Q(status__in=WAITING)),
+            models.Index(
+                name="webhookdelivery_undelivered", fields=["status", "id"], condition=Q(status__in=UNDELIVERED)
+            ),
             models.Index(name="webhookdelivery_by_client", fields=["client", "-id"]),
             models.Index(name="webhookdelivery_by_status", fields=["client", "status", "-id"]),
         ]

@@ -12,7 +12,9 @@ import datetime
 import time
 from collections.abc import Collection, Sequence
 
+import structlog
 from django.db import connection
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from payments import audit, transactions
@@ -23,8 +25,11 @@ from payments.outbox import addresses, deliveries, events
 from payments.outbox.models import DeliveryStatus, EventKind, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from payments.transactions import transaction, transaction_required
 
+log = structlog.get_logger(__name__)
+
 TASK = "payments.send_due_webhooks"
 DISPATCHED_AT_ONCE = 500
+BATCH = 1_000  # rows of one statement: PostgreSQL takes 65,535 parameters
 WAKE_PAUSE_S = 1  # a process wakes no oftener: one run takes all that is there, and the sweep comes anyway
 _woken_at = -1.0
 
@@ -79,50 +84,71 @@ def record_all(*, order_ids: Sequence[int], kind: EventKind, at: datetime.dateti
 
 
 def dispatch(*, at: datetime.datetime) -> int:
-    """Make the deliveries of events that have none yet. Returns how many events there were."""
+    """
+    Make the deliveries of events that have none yet. Returns how many events there were.
+
+    A client whose events cannot be fanned out is left for the next time, and in nobody's way.
+    """
     dispatched = 0
+    troubled: set[int] = set()
     while True:
         with transaction():
-            waiting = OutboxEvent.objects.select_for_update(of=("self",), skip_locked=True).select_related("order")
-            told = list(waiting.filter(dispatched_at__isnull=True).order_by("pk")[:DISPATCHED_AT_ONCE])
-            _fan_out(told, at=at)
-            OutboxEvent.objects.filter(pk__in=[event.pk for event in told]).update(dispatched_at=at)
-        dispatched += len(told)
+            waiting = OutboxEvent.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
+            waiting = waiting.filter(dispatched_at__isnull=True).exclude(client_id__in=troubled).select_related("order")
+            told = list(waiting.order_by("pk")[:DISPATCHED_AT_ONCE])
+            for client_id in sorted({event.client_id for event in told}):
+                theirs = [event for event in told if event.client_id == client_id]
+                if _dispatched(theirs, client_id=client_id, at=at):
+                    dispatched += len(theirs)
+                else:
+                    troubled.add(client_id)
         if len(told) < DISPATCHED_AT_ONCE:
             return dispatched
 
 
 @transaction_required
-def _fan_out(told: Collection[OutboxEvent], *, at: datetime.datetime) -> None:
-    """Write a delivery for each event and endpoint that wants it, if there is none."""
-    if not told:
-        return
-    origins = {(event.client_id, addresses.origin(event.order.notify_url)) for event in told if event.order.notify_url}
+def _dispatched(told: Collection[OutboxEvent], *, client_id: int, at: datetime.datetime) -> bool:
+    """Whether the events of a client could be fanned out. If not, nothing of them is written."""
+    try:
+        with transactions.savepoint():
+            _fan_out(told, client_id=client_id, at=at)
+            OutboxEvent.objects.filter(pk__in=[event.pk for event in told]).update(dispatched_at=at)
+    except Exception:
+        log.exception("webhooks_of_client_not_dispatched", client=client_id)
+        return False
+    return True
+
+
+@transaction_required
+def _fan_out(told: Collection[OutboxEvent], *, client_id: int, at: datetime.datetime) -> None:
+    """Write a delivery for each event of a client and endpoint that wants it, if there is none."""
+    origins = {event.pk: addresses.origin(event.order.notify_url) for event in told if event.order.notify_url}
     WebhookEndpoint.objects.bulk_create(
-        [WebhookEndpoint(client_id=client_id, url=url, is_from_orders=True) for client_id, url in sorted(origins)],
+        [WebhookEndpoint(client_id=client_id, url=url, is_from_orders=True) for url in sorted(set(origins.values()))],
+        batch_size=BATCH,
         ignore_conflicts=True,
     )
-    endpoints = _locked_endpoints(client_ids={event.client_id for event in told})
+    endpoints = _locked_endpoints(client_id=client_id, origins=set(origins.values()))
+    entered = [endpoint for endpoint in endpoints if not endpoint.is_from_orders]
+    by_origin = {endpoint.url: endpoint for endpoint in endpoints if endpoint.is_from_orders}
+    ways = [(event, endpoint) for event in told for endpoint in entered if _wants(endpoint, event)]
+    ways += [(event, by_origin[origins[event.pk]]) for event in told if origins.get(event.pk) in by_origin]
     WebhookDelivery.objects.bulk_create(
-        [
-            _delivery(event, endpoint, at=at)
-            for event in told
-            for endpoint in endpoints
-            if endpoint.client_id == event.client_id and _wants(endpoint, event)
-        ],
-        ignore_conflicts=True,
+        [_delivery(event, endpoint, at=at) for event, endpoint in ways], batch_size=BATCH, ignore_conflicts=True
     )
 
 
-def _locked_endpoints(*, client_ids: Collection[int]) -> list[WebhookEndpoint]:
-    """Lock the endpoints that are in use, in the order in which everybody does, so that none is parked meanwhile."""
-    endpoints = WebhookEndpoint.objects.select_for_update(of=("self",), no_key=True).filter(client_id__in=client_ids)
-    return list(endpoints.filter(is_active=True).order_by("pk"))
+def _locked_endpoints(*, client_id: int, origins: Collection[str]) -> list[WebhookEndpoint]:
+    """
+    Lock those of a client's endpoints in use that staff entered or that are among `origins`, of which there may be
+    very many; in the order in which everybody does, so that none is parked meanwhile.
+    """
+    endpoints = WebhookEndpoint.objects.select_for_update(of=("self",), no_key=True)
+    meant = Q(is_from_orders=False) | Q(is_from_orders=True, url__in=origins)
+    return list(endpoints.filter(meant, client_id=client_id, is_active=True).order_by("pk"))
 
 
 def _wants(endpoint: WebhookEndpoint, event: OutboxEvent) -> bool:
-    if endpoint.is_from_orders:
-        return event.order.notify_url != "" and addresses.origin(event.order.notify_url) == endpoint.url
     return not endpoint.kinds or event.kind in endpoint.kinds
 
 
@@ -158,7 +184,7 @@ def redeliver(
         event = OutboxEvent.objects.select_related("order").filter(uid=uid).first()
         if event is None or client_id not in {None, event.client_id}:
             raise EventUnknown(field="event_id")
-        _fan_out([event], at=at)
+        _fan_out([event], client_id=event.client_id, at=at)
         again = event.deliveries.exclude(leased_until__gt=at).exclude(status=DeliveryStatus.PARKED)
         if endpoint_id is not None:
             again = again.filter(endpoint_id=endpoint_id)

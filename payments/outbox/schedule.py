@@ -31,8 +31,6 @@ def retry_after_s(header: str, *, at: datetime.datetime) -> int:
         return int(header[:9])
     try:
         until = email.utils.parsedate_to_datetime(header)
-    except ValueError:
+        return max(0, round((until - at).total_seconds()))
+    except (ValueError, TypeError, OverflowError):  # TypeError: a date without a zone too
         return 0
-    if until.tzinfo is None:
-        return 0
-    return max(0, round((until - at).total_seconds()))

@@ -3,7 +3,7 @@ One POST to a stranger's address, which may lead anywhere: into our own network,
 
 A name is looked up once, every address it has is judged, and the connection goes to a judged one, so that a name which
 changes its mind meanwhile gains nothing. TLS and the Host header keep the name. No redirects, no proxies from the
-environment, no more of an answer than is kept, one deadline over all.
+environment, no more of an answer than is kept, one deadline over all, looking up included.
 """
 
 import dataclasses
@@ -11,23 +11,32 @@ import functools
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpcore
 import httpx
+import structlog
 
 from payments import deadline
 from payments.outbox import addresses
 from payments.outbox.addresses import Address
 from payments.transactions import outside_transaction
 
+log = structlog.get_logger(__name__)
+
 TOTAL_S = 10
 CONNECT_S = 3
 ANSWER_BYTES_MAX = 1_024
 USER_AGENT = "Onetill-Webhooks/1.0"
+LOOKUPS_MAX = 64  # at once in this process, those included that nobody waits for any more
+_lookups = threading.BoundedSemaphore(LOOKUPS_MAX)
+
+Lookup = Callable[[str, int], list[str]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,7 +64,14 @@ class Result:
 
 
 class Forbidden(httpcore.ConnectError):
-    """The name resolves to an address that webhooks may not go to."""
+    """
+    The name resolves to an address that webhooks may not go to.
+
+    Which one, the client is not told: it would learn what our own network looks like.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("the address is not public")
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -67,9 +83,7 @@ def resolve(host: str, port: int) -> list[str]:
 class Sender:
     """Keeps its connections until it is closed. Safe for threads."""
 
-    def __init__(
-        self, *, lookup: Callable[[str, int], list[str]] = resolve, total_s: float = TOTAL_S, connections: int = 16
-    ) -> None:
+    def __init__(self, *, lookup: Lookup = resolve, total_s: float = TOTAL_S, connections: int = 16) -> None:
         self._total_s = total_s
         self._pool = httpcore.ConnectionPool(
             ssl_context=_ssl_context(),
@@ -91,6 +105,8 @@ class Sender:
         try:
             with deadline.within(self._total_s):
                 result = self._exchange(url, headers=headers, body=body)
+        except Forbidden as error:
+            result = Result(error=str(error))
         except (*deadline.TRANSPORT_ERRORS, OSError, ValueError) as error:
             result = Result(error=f"{type(error).__name__} {error}".rstrip())
         return dataclasses.replace(result, elapsed_ms=round((time.monotonic() - started) * 1_000))
@@ -131,7 +147,7 @@ def _ssl_context() -> ssl.SSLContext:
 
 
 class _GuardedBackend(deadline.DeadlineBackend):
-    def __init__(self, *, lookup: Callable[[str, int], list[str]]) -> None:
+    def __init__(self, *, lookup: Lookup) -> None:
         super().__init__(connect_seconds=CONNECT_S)
         self._lookup = lookup
 
@@ -154,8 +170,39 @@ class _GuardedBackend(deadline.DeadlineBackend):
 
     def _judged(self, host: str, port: int) -> list[Address]:
         allowed = addresses.private_networks()
-        found = [ipaddress.ip_address(text.partition("%")[0]) for text in self._lookup(host, port)]
+        found = [ipaddress.ip_address(text.partition("%")[0]) for text in _looked_up(self._lookup, host, port)]
         for address in found:
             if not addresses.is_allowed(address, allowed=allowed):
-                raise Forbidden(f"{host} is {address}, which is no public address")
+                log.warning("webhook_forbidden", host=host, address=str(address))
+                raise Forbidden
         return found
+
+
+def _looked_up(lookup: Lookup, host: str, port: int) -> list[str]:
+    """
+    Look a name up in the time that is left.
+
+    In a thread of its own, for a resolver cannot be interrupted: one that hangs is left behind, and holds up neither
+    the sender nor the end of the process.
+
+    :raises httpcore.ConnectTimeout: if there is no answer in time, or if too many are waited for already
+    """
+    answer: Future[list[str]] = Future()
+    room = _lookups
+
+    def ask() -> None:
+        try:
+            answer.set_result(lookup(host, port))
+        except BaseException as error:  # noqa: BLE001  it is raised where it is waited for
+            answer.set_exception(error)
+        finally:
+            room.release()
+
+    late = httpcore.ConnectTimeout("the name was not looked up in time")
+    if not room.acquire(timeout=deadline.time_left()):
+        raise late
+    threading.Thread(target=ask, name=f"look up {host}", daemon=True).start()
+    try:
+        return answer.result(timeout=deadline.time_left())
+    except TimeoutError as error:
+        raise late from error

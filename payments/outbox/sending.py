@@ -1,8 +1,8 @@
 """
 Sending what is due. Threads do the network alone; this one does the books.
 
-Half of the threads are for endpoints whose last attempt succeeded, so that however many receivers are dead or slow, a
-live one finds a thread.
+Half of the threads are for endpoints whose last attempt succeeded, and of neither half does one client get all, so that
+however many receivers are dead or slow, a live one finds a thread.
 """
 
 import dataclasses
@@ -27,6 +27,8 @@ THREADS = 16
 AILING_MAX = THREADS // 2
 RUN_S = 4  # for so long a run takes on new work: the next one is woken by then
 
+UNRECORDED = Result(error="what came of it could not be recorded")
+
 Clock = Callable[[], datetime.datetime]
 
 
@@ -45,7 +47,7 @@ def send_due(*, now: Clock = timezone.now, sender: Sender | None = None) -> int:
     Any number of these may run at once.
     """
     ends_at = time.monotonic() + RUN_S
-    operations.dispatch(at=now())
+    _dispatch(at=now())
     attempts = 0
     under_way: dict[Future[Result], _Parcel] = {}
     with ThreadPoolExecutor(THREADS, "webhooks") as pool, sender or Sender(connections=THREADS) as post_office:
@@ -63,8 +65,16 @@ def send_due(*, now: Clock = timezone.now, sender: Sender | None = None) -> int:
                 return attempts
             done, _waiting = wait(under_way, timeout=1, return_when=FIRST_COMPLETED)
             for future in done:
-                _note(under_way.pop(future), future.result(), at=now())
+                _note(under_way.pop(future), _result(future), at=now())
             attempts += len(done)
+
+
+def _dispatch(*, at: datetime.datetime) -> None:
+    """Fan out. What has been fanned out already is sent, whatever becomes of the rest."""
+    try:
+        operations.dispatch(at=at)
+    except Exception:
+        log.exception("webhooks_not_dispatched")
 
 
 def _taken(
@@ -87,9 +97,25 @@ def _taken(
         yield parcel, signing.headers(uid=event.uid, timestamp=int(at.timestamp()), body=event.body, secrets=keys)
 
 
+def _result(future: Future[Result]) -> Result:
+    try:
+        return future.result()
+    except Exception as error:
+        log.exception("webhook_attempt_broke")
+        return Result(error=f"the attempt broke: {type(error).__name__}")
+
+
 def _note(parcel: _Parcel, result: Result, *, at: datetime.datetime) -> None:
-    """Record a result. If the database will not have it now, the lease ends and the delivery is sent once more."""
+    """
+    Record a result, whatever a stranger put into it: one that cannot be recorded counts as a failure.
+
+    If the database will not have it now, the lease ends and the delivery is sent once more.
+    """
     try:
         deliveries.note(delivery=parcel.delivery, result=result, started_at=parcel.started_at, at=at)
     except DATABASE_TROUBLE:
         log.exception("webhook_result_lost", delivery=parcel.delivery.pk)
+    except Exception:
+        log.exception("webhook_result_not_recorded", delivery=parcel.delivery.pk)
+        if result != UNRECORDED:
+            _note(parcel, UNRECORDED, at=at)

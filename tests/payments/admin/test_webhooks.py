@@ -1,14 +1,18 @@
 """Staff see every attempt, may send again and unpark, and only those who may."""
 
+import datetime
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
 from payments.models import AuditRow, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from payments.outbox import operations
 from tests.payments.admin.test_pages import page, text
+from tests.payments.admin.test_search import cost
 from tests.payments.outbox.shop import event_of, listening, make_shop, paid_order
 
 pytestmark = pytest.mark.django_db
@@ -152,3 +156,34 @@ def test_the_parked_are_one_filter_away(boss, endpoint):
 
     assert "https://a.example.com/" in answer.content.decode()
     assert "https://b.example.com/" not in answer.content.decode()
+
+
+@pytest.fixture
+def many(endpoint):
+    """Twenty thousand events of one kind and one day, all delivered, known to the planner."""
+    event = OutboxEvent.objects.get()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO payments_outboxevent (uid, order_id, client_id, kind, version, body, created_at)"
+            " SELECT 'evt_' || n, %s, %s, 'order.paid', n + 1, '', now() FROM generate_series(1, 20000) n",
+            [event.order_id, event.client_id],
+        )
+        cursor.execute(
+            "INSERT INTO payments_webhookdelivery (event_id, endpoint_id, client_id, url, status, attempts, last_error)"
+            " SELECT id, %s, client_id, '', 'delivered', 1, '' FROM payments_outboxevent WHERE id <> %s",
+            [endpoint.pk, event.pk],
+        )
+        cursor.execute("ANALYZE payments_outboxevent, payments_webhookdelivery")
+
+
+def test_each_filter_of_the_lists_is_answered_by_an_index(many):
+    """Of what is rare or long ago: what is frequent is found on the way from the newest anyway."""
+    long_ago = timezone.now() - datetime.timedelta(days=300)
+    rare = [
+        OutboxEvent.objects.filter(kind="refund.failed"),
+        OutboxEvent.objects.filter(created_at__gte=long_ago, created_at__lt=long_ago + datetime.timedelta(days=1)),
+        *(WebhookDelivery.objects.filter(status=status) for status in ("due", "parked", "failed")),
+    ]
+
+    assert max(cost(rows) for rows in rare) < 100
+    assert cost(OutboxEvent.objects.filter(body="x")) > 400, "the control: no index, and the planner says so"

@@ -2,12 +2,13 @@
 
 import datetime
 import itertools
+import time
 
 from django.utils import timezone
 
 from payments.models import Order, OutboxEvent, WebhookEndpoint
 from payments.outbox import sending
-from payments.outbox.sender import Sender
+from payments.outbox.sender import Result, Sender
 from tests.simulator.receiver import Receiver
 from tests.world import make_client, make_customer, place_order
 
@@ -25,6 +26,26 @@ class Listener(Receiver):
         return [headers["webhook-id"] for headers, _body in self.received]
 
 
+class PostOffice:
+    """A sender without a network. `answer(url)` says what comes of a post; `posts` is (time, URL), in order."""
+
+    def __init__(self, answer=lambda url: Result(status=200)):
+        self._answer, self.posts = answer, []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def post(self, url, *, headers, body):
+        self.posts.append((time.monotonic(), url))
+        return self._answer(url)
+
+    def times(self, host):
+        return [at for at, url in self.posts if host in url]
+
+
 def make_shop(*, name="shop", **fields):
     client = make_client(name=name, **fields)
     make_customer(client=client, points_fen=10_000_000)
@@ -33,6 +54,11 @@ def make_shop(*, name="shop", **fields):
 
 def listening(client, url, **fields):
     return WebhookEndpoint.objects.create(client=client, url=url, **fields)
+
+
+def known(client, url, **fields):
+    """Return an endpoint that has taken something before."""
+    return listening(client, url, last_success_at=timezone.now(), **fields)
 
 
 def paid_order(client, *, notify_url=""):

@@ -1,15 +1,20 @@
 """Nobody has us call into our own network: not by any spelling, not by a name, not by a name that changes its mind."""
 
 import ipaddress
+import threading
+import time
 
 import pytest
-from django.utils.translation import override
+import structlog
+from django.utils import translation
 
 from payments.outbox import addresses
+from payments.outbox import sender as sender_module
 from payments.outbox.addresses import UnfitAddress
 from payments.outbox.sender import Sender
 from tests.payments.outbox.shop import Listener
 
+FORBIDDEN = "the address is not public"
 PRIVATE = [
     "127.0.0.1", "127.1", "127.8.9.10", "0.0.0.0", "0", "10.0.0.1", "172.16.5.4", "192.168.1.1", "169.254.169.254",
     "100.64.0.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "0x7f000001", "0x7f.1", "2130706433",
@@ -40,7 +45,7 @@ def port_of(listener):
 def test_a_literal_address_of_a_private_network_is_not_stored(fortress, host):
     for scheme in ("http", "https"):
         for port in ("", ":8443"):
-            with override("en"), pytest.raises(UnfitAddress, match="private"):
+            with translation.override("en"), pytest.raises(UnfitAddress, match="private"):
                 addresses.check(f"{scheme}://{host}{port}/hook")
 
 
@@ -84,7 +89,7 @@ def test_at_every_connect_the_address_itself_is_judged(fortress, inside, host):
         result = sender.post(f"http://{host}:{port_of(inside)}/", headers={}, body=b"{}")
 
     assert result.status is None
-    assert result.error.startswith("Forbidden")
+    assert result.error == FORBIDDEN
     assert inside.received == []
 
 
@@ -100,8 +105,57 @@ def test_a_name_with_one_private_address_among_its_addresses_is_not_called(fortr
     with Sender(lookup=lambda host, port: found) as sender:
         result = sender.post(f"http://www.example.com:{port_of(inside)}/", headers={}, body=b"{}")
 
-    assert "is no public address" in result.error
+    assert result.error == FORBIDDEN
     assert inside.received == []
+
+
+def test_what_a_name_inside_leads_to_is_for_our_log_alone(fortress):
+    with structlog.testing.capture_logs() as logs, Sender(lookup=lambda host, port: ["10.2.3.4"]) as sender:
+        result = sender.post("http://redis.internal/", headers={}, body=b"{}")
+
+    assert result.error == result.complaint == FORBIDDEN
+    assert logs == [
+        {"log_level": "warning", "event": "webhook_forbidden", "host": "redis.internal", "address": "10.2.3.4"}
+    ]
+
+
+@pytest.fixture
+def mute():
+    """A resolver that does not answer until the test is over."""
+    released = threading.Event()
+
+    def lookup(host, port):
+        released.wait(60)
+        return ["127.0.0.1"]
+
+    yield lookup
+    released.set()
+
+
+def test_a_resolver_that_hangs_is_given_no_more_time_than_the_attempt_has(mute):
+    started = time.monotonic()
+
+    with Sender(lookup=mute, total_s=0.3) as sender:
+        result = sender.post("http://www.example.com/", headers={}, body=b"{}")
+
+    assert result.error == "ConnectTimeout the name was not looked up in time"
+    assert 0.3 <= time.monotonic() - started < 5
+    assert result.elapsed_ms < 5_000
+
+
+def test_resolvers_that_hang_are_left_behind_in_a_bounded_number(mute, monkeypatch):
+    monkeypatch.setattr(sender_module, "_lookups", threading.BoundedSemaphore(2))
+    asked = []
+
+    def lookup(host, port):
+        asked.append(host)
+        return mute(host, port)
+
+    with Sender(lookup=lookup, total_s=0.1) as sender:
+        errors = {sender.post(f"http://n{n}.example/", headers={}, body=b"{}").error for n in range(4)}
+
+    assert errors == {"ConnectTimeout the name was not looked up in time"}
+    assert asked == ["n0.example", "n1.example"]
 
 
 def test_the_address_that_was_judged_is_the_one_that_is_called(settings, inside):

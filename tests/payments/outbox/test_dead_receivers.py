@@ -1,6 +1,7 @@
 """A dead receiver delays nobody, is left alone ever longer, is parked for a reason, and comes back by staff's hand."""
 
 import datetime
+import itertools
 import time
 
 import pytest
@@ -9,7 +10,7 @@ from django.utils import timezone
 from payments.models import AuditRow, DeliveryAttempt, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from payments.outbox import deliveries, operations, sending
 from payments.outbox.operations import EventUnknown
-from tests.payments.outbox.shop import Listener, days, event_of, listening, make_shop, paid_order, send
+from tests.payments.outbox.shop import Listener, days, event_of, known, listening, make_shop, paid_order, send
 from tests.web_process import held_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,9 +47,9 @@ def test_a_silent_receiver_with_a_backlog_does_not_delay_a_live_one(live):
     silent, shop = make_shop(name="silent"), make_shop()
     with Listener() as mute:
         mute.answering.clear()
-        listening(silent, mute.url)
+        known(silent, mute.url)
         owe(silent, BACKLOG)
-        listening(shop, live.url)
+        known(shop, live.url)
         owe(shop, 30)
         started = time.monotonic()
 
@@ -63,12 +64,14 @@ def test_control_without_turns_the_backlog_is_in_the_way(live, monkeypatch):
     """Oldest first and no bound for one endpoint: the live one waits until the silent one has let go of a thread."""
     silent, shop = make_shop(name="silent"), make_shop()
     monkeypatch.setattr(deliveries, "IN_FLIGHT_MAX", BACKLOG)
-    monkeypatch.setattr(deliveries, "_LEASE", deliveries._LEASE.replace("ORDER BY turn, due_at", "ORDER BY due_at"))
+    monkeypatch.setattr(deliveries, "CLIENT_IN_FLIGHT_MAX", BACKLOG)
+    unfair = deliveries._LEASE.replace("ORDER BY clients_turn, due_at", "ORDER BY due_at")
+    monkeypatch.setattr(deliveries, "_LEASE", unfair)
     with Listener() as mute:
         mute.answering.clear()
-        listening(silent, mute.url)
+        known(silent, mute.url)
         owe(silent, BACKLOG)
-        listening(shop, live.url)
+        known(shop, live.url)
         owe(shop, 1)
         started = time.monotonic()
 
@@ -79,13 +82,14 @@ def test_control_without_turns_the_backlog_is_in_the_way(live, monkeypatch):
 
 def test_of_many_ailing_receivers_half_of_the_threads_are_kept_free(live, monkeypatch):
     monkeypatch.setattr(sending, "RUN_S", 1)
-    shop = make_shop()
+    shop, *others = make_shop(), make_shop(name="other"), make_shop(name="third")
     with Listener() as mute:
         mute.answering.clear()
-        for n in range(3 * sending.THREADS):
-            listening(shop, f"{mute.url}/{n}", failures_in_a_row=1)
-        listening(shop, live.url)
-        owe(shop, 1)
+        for other, n in itertools.product(others, range(sending.THREADS)):
+            listening(other, f"{mute.url}/{n}", failures_in_a_row=1)
+        known(shop, live.url)
+        for client in (*others, shop):
+            owe(client, 1)
         started = time.monotonic()
 
         send(total_s=2)
@@ -110,7 +114,7 @@ def test_an_ailing_receiver_is_tried_once_at_a_time(dead):
 def test_failures_of_one_moment_count_as_one(dead):
     """Four at once failed: the receiver was away for a second, not four times."""
     shop = make_shop()
-    endpoint = listening(shop, dead)
+    endpoint = known(shop, dead)
     owe(shop, 8)
 
     send()

@@ -9,7 +9,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from payments.clients import operations as clients
 from payments.models import AuditRow, DeliveryAttempt, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from payments.outbox import deliveries, operations, schedule
-from tests.payments.outbox.shop import Listener, event_of, listening, make_shop, paid_order, send
+from tests.payments.outbox.shop import Listener, event_of, known, listening, make_shop, paid_order, send
 from tests.stillness import wait_until_the_database_rests
 from tests.threads import at_once
 
@@ -231,7 +231,7 @@ def test_control_without_leases_two_senders_send_twice(shop, receiver, monkeypat
 
 def backlog(shop, receiver):
     """Forty deliveries that are due; return their ids."""
-    listening(shop, receiver.url)
+    known(shop, receiver.url)
     for _ in range(40):
         paid_order(shop)
     operations.dispatch(at=timezone.now())
@@ -241,7 +241,7 @@ def backlog(shop, receiver):
 
 def test_a_lease_that_ran_out_is_taken_again(shop, receiver):
     """Its sender was killed between sending and marking: at least once, by the same id."""
-    listening(shop, receiver.url)
+    known(shop, receiver.url)
     event = event_of(paid_order(shop))
     now = timezone.now()
     operations.dispatch(at=now)
@@ -254,7 +254,23 @@ def test_a_lease_that_ran_out_is_taken_again(shop, receiver):
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("120", 120), ("99999", 3_600), ("0", 5), ("-5", 5), ("soon", 5), ("Fri, 15 Jun 2018 04:02:00 GMT", 120)],
+    [
+        ("120", 120),
+        ("99999", 3_600),
+        ("9" * 5_000, 3_600),
+        ("0", 5),
+        ("-5", 5),
+        ("soon", 5),
+        ("", 5),
+        ("١٢٠", 5),
+        ("Fri, 15 Jun 2018 04:02:00 GMT", 120),
+        ("Fri, 15 Jun 2018 04:02:00", 5),
+        ("Fri, 15 Jun 1018 04:02:00 GMT", 5),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", 5),
+        ("Mon, 01 Jan 2018 99:00:00 GMT", 5),
+        ("Mon, 01 Jan 2018 00:00:00 +999999999999", 5),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 3_600),
+    ],
 )
 def test_a_receiver_that_names_a_time_is_given_it_up_to_an_hour(header, seconds):
     now = datetime.datetime(2018, 6, 15, 4, 0, tzinfo=datetime.UTC)
