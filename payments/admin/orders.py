@@ -5,18 +5,22 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods
 from unfold.contrib.filters.admin import ChoicesRadioFilter, RadioFilter
 from unfold.decorators import display
 
+from payments.admin import refund_form
 from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, linked, yuan
 from payments.models import (
     ApiClient,
@@ -34,6 +38,7 @@ from payments.models import (
 from payments.orders import operations as orders
 from payments.orders.models import MoneyFlag
 from payments.orders.states import Status
+from payments.refunds import queries as refunds
 
 NOTIFICATIONS_MAX = 50
 BREAK = SafeString("<br>")
@@ -140,7 +145,30 @@ class OrderAdmin(DecidingAdmin):
         yield orders.filter(customer__in=Customer.objects.filter(ee_no=term))
         yield orders.filter(customer__in=Customer.objects.filter(client__in=clients, user_id=term))
 
+    change_form_outer_before_template = "back_office/refund_button.html"
     actions = ("clear_flag",)
+
+    def get_urls(self) -> list[URLPattern]:
+        refund = self.admin_site.admin_view(require_http_methods(["GET", "POST"])(self.refund))
+        return [path("<int:order_id>/refund/", refund, name="payments_order_refund"), *super().get_urls()]
+
+    def has_refund_permission(self, request: HttpRequest, order: Order) -> bool:
+        return self.has_view_permission(request, order) and request.user.has_perm("payments.request_refund")
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        order: Order = kwargs["obj"]
+        context["may_refund"] = order.status in refunds.REFUNDABLE and self.has_refund_permission(request, order)
+        response: HttpResponse = super().render_change_form(request, context, **kwargs)
+        return response
+
+    def refund(self, request: HttpRequest, order_id: int) -> HttpResponse:
+        """The form for a refund. No transaction is open while the gateway is told."""
+        order = get_object_or_404(Order.objects.select_related("client"), pk=order_id)
+        if not self.has_refund_permission(request, order):
+            raise PermissionDenied
+        return refund_form.answer(request, order=order, context={
+            **self.admin_site.each_context(request), "title": _("Refund"), "subtitle": str(order), "opts": self.opts,
+        })  # fmt: skip
 
     def has_clear_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("payments.clear_flag")

@@ -190,6 +190,7 @@ class BillEntry:
     # was taken back without one.
     refund_number: str = ""
     trade_no: str  # the gateway's number of the payment
+    app_id: str = ""  # of the merchant's apps the one it came by, where the bill says so
     amount_fen: int  # above zero for both kinds
     fee_fen: int = 0  # what the gateway kept; below zero what it gave back with a refund
     status: str = ""  # the gateway's own word, for people
@@ -201,7 +202,7 @@ class Bill:
     """
     What a gateway booked for one merchant on one day of Shanghai's clock. A day without trade has no entries.
 
-    Alipay's is the seller's: it also shows what came by other apps of theirs, or over a counter, under any number.
+    It also shows what came by other apps of theirs, or over a counter, under any number.
     """
 
     day: datetime.date

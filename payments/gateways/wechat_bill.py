@@ -50,9 +50,9 @@ NOTHING = "0"  # stands in the numbers of refunds that are none
 _LINE = re.compile(r"^`(?=[0-9]{4}-[0-9]{2}-[0-9]{2} )", re.MULTILINE)
 
 
-def read(file: bytes, *, day: datetime.date, app_id: str, merchant_id: str) -> Bill:
+def read(file: bytes, *, day: datetime.date, merchant_id: str) -> Bill:
     """
-    The bill is the merchant number's. Lines of other apps that share the number are counted and left out.
+    The bill is the merchant number's, and has the lines of every app that shares it.
 
     :raises BillUnusable: it is not whole, not in order, or not the bill that was asked for
     """
@@ -71,8 +71,7 @@ def read(file: bytes, *, day: datetime.date, app_id: str, merchant_id: str) -> B
             raise BillUnusable("wrong_merchant", row["商户号"][:32])
         if not row["交易时间"].startswith(f"{day} "):
             raise BillUnusable("wrong_day", row["交易时间"][:32])
-    entries = tuple(_entry(row) for row in rows if row["公众账号ID"] == app_id)
-    return Bill(day=day, entries=entries, sha256=bills.digest(file))
+    return Bill(day=day, entries=tuple(_entry(row) for row in rows), sha256=bills.digest(file))
 
 
 def _split_off_totals(text: str) -> tuple[str, tuple[str, str]]:
@@ -118,6 +117,7 @@ def _entry(row: dict[str, str]) -> BillEntry:
         number=row["商户订单号"],
         refund_number=row["商户退款单号"] if is_refund and row["商户退款单号"] != NOTHING else "",
         trade_no=row["微信订单号"],
+        app_id=row["公众账号ID"],
         amount_fen=amount_fen,
         fee_fen=_rounded(bills.units(row["手续费"], decimals=FEE_DECIMALS)),
         status=f"{row['交易状态']} {row['退款状态']}".strip(),

@@ -5,6 +5,7 @@ A bill that is not made yet, that nobody answers for or that cannot be believed 
 is tried for again.
 """
 
+import dataclasses
 import datetime
 import hashlib
 from collections import Counter
@@ -25,7 +26,7 @@ from payments.gateways.base import (
     StatementSource,
 )
 from payments.gateways.models import GatewayAccount
-from payments.reconciliation import book, days, schedule
+from payments.reconciliation import book, days, merchants, schedule
 from payments.reconciliation.models import NUMBER_LENGTH_MAX, TEXT_LENGTH_MAX, BillLine, GatewayBill
 from payments.reconciliation.states import BillStatus
 from payments.transactions import outside_transaction, transaction, transaction_required
@@ -48,7 +49,7 @@ def fetch(*, account_id: int, day: datetime.date, at: datetime.datetime) -> Gate
     account = GatewayAccount.objects.get(pk=account_id)
     try:
         with registry.place_for_a_call():
-            bill = statement_source(account).download_bill(day)
+            bill = _of_our_apps(statement_source(account).download_bill(day), account=account)
         _check(bill, day=day)
         _check_not_late(bill, account=account, at=at)
     except BillNotReady as error:
@@ -67,6 +68,13 @@ def lock(*, account: GatewayAccount, day: datetime.date) -> GatewayBill:
     """Lock the row of a bill, made if it is not there."""
     GatewayBill.objects.bulk_create([GatewayBill(account=account, day=day)], ignore_conflicts=True)
     return GatewayBill.objects.select_for_update(of=("self",)).get(account=account, day=day)
+
+
+def _of_our_apps(bill: Bill, *, account: GatewayAccount) -> Bill:
+    """Leave out what came by apps of the merchant that no account of ours has: other systems keep a book of it."""
+    apps = merchants.apps_of(account)
+    entries = tuple(entry for entry in bill.entries if not entry.app_id or entry.app_id in apps)
+    return dataclasses.replace(bill, entries=entries)
 
 
 def _check(bill: Bill, *, day: datetime.date) -> None:

@@ -17,20 +17,25 @@ FEE_OPTION = "fee_per_mille"
 
 def accounts_of(account: GatewayAccount) -> list[int]:
     """Return the ids of all accounts of an account's merchant."""
-    return [other.pk for other in _in_order() if _merchant(other) == _merchant(account)]
+    return [other.pk for other in _same(account)]
+
+
+def apps_of(account: GatewayAccount) -> set[str]:
+    """Return the ids of the merchant's apps that are ours. Other systems may have apps of the same merchant."""
+    return {other.app_id for other in _same(account)}
 
 
 def speaker_of(account: GatewayAccount) -> GatewayAccount:
-    """Return the account through which the merchant's bills are fetched: its first active one."""
-    return next(other for other in _in_order() if _merchant(other) == _merchant(account))
+    """Return the account through which the merchant's bills are fetched: its first active one, or its first."""
+    return next(iter(_same(account)))
 
 
 def speakers() -> list[GatewayAccount]:
-    """Return the account that speaks, of every merchant that has an active one."""
+    """Return the account that speaks, of every merchant."""
     first: dict[tuple[str, str, str], GatewayAccount] = {}
     for account in _in_order():
         first.setdefault(_merchant(account), account)
-    return [account for account in first.values() if account.is_active]
+    return list(first.values())
 
 
 def fee_per_mille(account: GatewayAccount) -> Decimal | None:
@@ -50,6 +55,10 @@ def fee_per_mille(account: GatewayAccount) -> Decimal | None:
 
 def _in_order() -> Iterable[GatewayAccount]:
     return GatewayAccount.objects.order_by("-is_active", "pk")
+
+
+def _same(account: GatewayAccount) -> list[GatewayAccount]:
+    return [other for other in _in_order() if _merchant(other) == _merchant(account)]
 
 
 def _merchant(account: GatewayAccount) -> tuple[str, str, str]:

@@ -123,7 +123,11 @@ def _reconcile(*, account_id: int, day: datetime.date, at: datetime.datetime) ->
         account=account_id, day=day, status=DifferenceStatus.OPEN, remedy__in=SAFE_REMEDIES, charge__isnull=False
     )
     for difference_id in list(remediable.values_list("pk", flat=True)):
-        apply_remedy(difference_id=difference_id, at=at)
+        try:
+            apply_remedy(difference_id=difference_id, at=at)
+        except Exception:
+            # Nor must one payment's trouble keep the others unasked: the next comparison tries it again.
+            log.exception("remedy_failed", difference=difference_id)
     return bill
 
 

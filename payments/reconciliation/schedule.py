@@ -37,16 +37,36 @@ def oldest_day(at: datetime.datetime) -> datetime.date:
 
 def first_day(account: GatewayAccount) -> datetime.date | None:
     """Return the day on which the merchant's first charge was made."""
+    return min(_days_of_a_charge(account, order="pk"), default=None)
+
+
+def _days_of_a_charge(account: GatewayAccount, *, order: str) -> list[datetime.date]:
+    """Of each account of the merchant, the day on which the charge that comes first in this order was made."""
     made = [
-        Charge.objects.filter(gateway_account=pk).order_by("pk").values_list("created_at", flat=True).first()
+        Charge.objects.filter(gateway_account=pk).order_by(order).values_list("created_at", flat=True).first()
         for pk in merchants.accounts_of(account)
     ]
-    return min((days.day_of(at) for at in made if at is not None), default=None)
+    return [days.day_of(at) for at in made if at is not None]
+
+
+def billed(*, at: datetime.datetime) -> list[GatewayAccount]:
+    """
+    Return who speaks for each merchant whose bills are to be had.
+
+    One that was switched off is among them while charges of it are within reach: its last bills tell of them, and of
+    what goes back.
+    """
+    oldest = oldest_day(at)
+    return [
+        account
+        for account in merchants.speakers()
+        if account.is_active or any(day >= oldest for day in _days_of_a_charge(account, order="-pk"))
+    ]
 
 
 def note_due_days(*, at: datetime.datetime) -> None:
     """Make a row of every bill that a merchant's gateway should have made by now."""
-    for account in merchants.speakers():
+    for account in billed(at=at):
         first = first_day(account)
         if first is None:
             continue
@@ -64,7 +84,7 @@ def lease(*, at: datetime.datetime) -> int | None:
     """Take the oldest bill that is due, so that two workers at once are never at the same one."""
     with transaction():
         due = GatewayBill.objects.filter(
-            next_try_at__lte=at, day__gte=oldest_day(at), account__is_active=True
+            next_try_at__lte=at, day__gte=oldest_day(at), account__in=billed(at=at)
         ).order_by("day", "pk")
         bill_id = due.select_for_update(of=("self",), skip_locked=True).values_list("pk", flat=True).first()
         if bill_id is not None:

@@ -30,6 +30,8 @@ from payments.transactions import outside_transaction, savepoint, transaction, t
 
 SYSTEM = "system"
 
+Split = list[tuple[Charge, planner.Part]]  # which charge gives back what
+
 
 class RefundNumberReused(Conflict):
     """The same refund number with other contents."""
@@ -55,6 +57,13 @@ class OrderClosed(OrderNotRefundable):
 class OrderRefunded(OrderNotRefundable):
     code = "order_refunded"
     message = _("This order is refunded in full: nothing is left to go back.")
+
+
+class RefundedMeanwhile(Conflict):
+    """Whoever asks has seen another state of the order."""
+
+    code = "refunded_meanwhile"
+    message = _("Of this order something was refunded, or came back, meanwhile. See what is left, and ask again.")
 
 
 class TooManyRefunds(OnetillError):
@@ -86,13 +95,18 @@ _NOT_REFUNDABLE: dict[str, type[OrderNotRefundable]] = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RefundCommand:
-    """What is to go back, in fen. `refund_no` is the client's own number; without a policy the client's is taken."""
+    """
+    What is to go back, in fen. `refund_no` is the client's own number; without a policy the client's is taken.
+
+    `seen_left_fen` is what of goods and shipping was left when this was decided on; if given, it must still hold.
+    """
 
     goods_fen: int
     shipping_fen: int = 0
     refund_no: str = ""
     reason: str = ""
     policy: RefundPolicy | None = None
+    seen_left_fen: tuple[int, int] | None = None
 
     def check(self) -> None:
         """
@@ -137,6 +151,7 @@ def request(
     :raises Malformed: if the command asks for nothing that can be
     :raises RefundNumberReused: if the number stands for another refund
     :raises OrderNotRefundable: if the order is not paid, closed, or refunded in full (one of its kinds)
+    :raises RefundedMeanwhile: if not that is left which was seen
     :raises planner.RefundExceeds: if less is left
     :raises ledger.NotEnough: if a recharge was spent, so that it cannot be taken back
     """
@@ -145,28 +160,50 @@ def request(
         order = orders.lock(order_id=order_id)
         if (known := _known(order=order, command=command)) is not None:
             return known, False
-        if order.status not in queries.REFUNDABLE:
-            raise _NOT_REFUNDABLE.get(order.status, OrderNotPaid)
-        policy = command.policy or RefundPolicy(order.client.refund_policy)
-        charges = {charge.pk: charge for charge in queries.paying(order=order)}
-        parts = planner.plan(
-            tendered=queries.tendered(charges.values()),
-            goods_fen=command.goods_fen,
-            shipping_fen=command.shipping_fen,
-            goods_left_fen=queries.goods_left_fen(order),
-            shipping_left_fen=queries.shipping_left_fen(order),
-            policy=policy,
-        )
+        split = _split(order=order, command=command)
         made = Refund(
             kind=Kind.ORDER,
             goods_fen=command.goods_fen,
             shipping_fen=command.shipping_fen,
             refund_no=command.refund_no,
             reason=command.reason,
-            policy=policy,
+            policy=_policy(order=order, command=command),
         )
-        _make(refund=made, order=order, charges=charges, parts=parts, actor=actor, at=at, request_id=request_id)
+        _make(refund=made, order=order, split=split, actor=actor, at=at, request_id=request_id)
         return made, True
+
+
+def preview(*, order: Order, command: RefundCommand) -> Split:
+    """Return what each tender would give back; nothing is reserved. See `request` for the errors."""
+    command.check()
+    return _split(order=order, command=command)
+
+
+def check_refundable(*, order: Order) -> None:
+    """:raises OrderNotRefundable: if nothing of the order can be refunded in its status (one of its kinds)"""
+    if order.status not in queries.REFUNDABLE:
+        raise _NOT_REFUNDABLE.get(order.status, OrderNotPaid)
+
+
+def _split(*, order: Order, command: RefundCommand) -> Split:
+    check_refundable(order=order)
+    left_fen = queries.goods_left_fen(order), queries.shipping_left_fen(order)
+    if command.seen_left_fen not in {None, left_fen}:
+        raise RefundedMeanwhile
+    charges = {charge.pk: charge for charge in queries.paying(order=order)}
+    parts = planner.plan(
+        tendered=queries.tendered(charges.values()),
+        goods_fen=command.goods_fen,
+        shipping_fen=command.shipping_fen,
+        goods_left_fen=left_fen[0],
+        shipping_left_fen=left_fen[1],
+        policy=_policy(order=order, command=command),
+    )
+    return [(charges[part.charge_id], part) for part in parts]
+
+
+def _policy(*, order: Order, command: RefundCommand) -> RefundPolicy:
+    return command.policy or RefundPolicy(order.client.refund_policy)
 
 
 @outside_transaction
@@ -195,7 +232,7 @@ def request_surplus(*, charge_id: int, actor: str, reason: str, at: datetime.dat
             kind=Kind.SURPLUS, goods_fen=charge.left_fen, reason=reason, policy=RefundPolicy.CASH_FIRST
         )  # fmt: skip
         part = planner.Part(charge_id=charge.pk, goods_fen=charge.left_fen, shipping_fen=0)
-        _make(refund=made, order=order, charges={charge.pk: charge}, parts=[part], actor=actor, at=at)
+        _make(refund=made, order=order, split=[(charge, part)], actor=actor, at=at)
         return made
 
 
@@ -256,8 +293,7 @@ def _make(
     *,
     refund: Refund,
     order: Order,
-    charges: dict[int, Charge],
-    parts: list[planner.Part],
+    split: Split,
     actor: str,
     at: datetime.datetime,
     request_id: str = "",
@@ -275,8 +311,7 @@ def _make(
         if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") != REFUND_NO_ONCE:
             raise
         raise RefundNumberReused(field="refund_no") from None  # for another order, at this very moment
-    for part in parts:
-        charge = charges[part.charge_id]
+    for charge, part in split:
         number = refund.number + ("" if charge.tender in CASH else charge.tender[0])
         if len(number) > NUMBER_LENGTH_MAX:
             raise TooManyRefunds

@@ -226,8 +226,7 @@ class WechatV2Gateway:
         fields = {"bill_type": "ALL", "bill_date": f"{day:%Y%m%d}"}
         file = self._client.download("/pay/downloadbill", self._signed(fields))
         if not file[:64].lstrip().startswith(b"<"):
-            account = self._account
-            return wechat_bill.read(file, day=day, app_id=account.app_id, merchant_id=account.merchant_id)
+            return wechat_bill.read(file, day=day, merchant_id=self._account.merchant_id)
         with _unknown_unless_understood():
             refusals.check_bill(markup.read(file))
         return bills.none_exists(day, at=self._now())

@@ -233,8 +233,7 @@ class WechatV3Gateway:
         file = self._client.download(path, headers=self._authorization("GET", path))
         if hashlib.sha1(file, usedforsecurity=False).hexdigest() != expected.lower():
             raise BillUnusable("hash", f"{len(file)} bytes")
-        account = self._account
-        return wechat_bill.read(file, day=day, app_id=account.app_id, merchant_id=account.merchant_id)
+        return wechat_bill.read(file, day=day, merchant_id=self._account.merchant_id)
 
     # --- for staff --------------------------------------------------------------------------------------------------
 

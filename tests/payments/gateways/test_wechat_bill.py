@@ -30,7 +30,7 @@ SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 
 
 def read(file, **change):
-    return wechat_bill.read(file, **{"day": DAY, "app_id": APP, "merchant_id": MERCHANT, **change})
+    return wechat_bill.read(file, **{"day": DAY, "merchant_id": MERCHANT, **change})
 
 
 def changed(*pairs):
@@ -58,6 +58,7 @@ def test_a_bill_tells_payments_and_refunds():
             kind=BillEntryKind.PAYMENT,
             number="2026112700000001_1",
             trade_no="4200000001",
+            app_id=APP,
             amount_fen=2012,  # the order's, of which a coupon paid a part
             fee_fen=12,
             status="SUCCESS",
@@ -68,6 +69,7 @@ def test_a_bill_tells_payments_and_refunds():
             number="2026112700000001_1",
             refund_number="1900000109202611270001",
             trade_no="4200000001",
+            app_id=APP,
             amount_fen=500,
             fee_fen=-3,
             status="REFUND SUCCESS",
@@ -136,10 +138,10 @@ def test_a_payment_taken_back_before_it_was_settled_is_a_refund_without_a_number
     assert (taken_back.kind, taken_back.refund_number, taken_back.amount_fen) == (BillEntryKind.REFUND, "", 2012)
 
 
-def test_another_apps_line_under_our_merchant_number_is_counted_and_left_out():
+def test_a_bill_has_the_lines_of_every_app_of_the_merchant_and_says_whose_each_is():
     file = GENUINE.decode().replace(APP, "wx0000000000000000", 1).encode()
 
-    assert [entry.kind for entry in read(file).entries] == [BillEntryKind.REFUND]
+    assert [entry.app_id for entry in read(file).entries] == ["wx0000000000000000", APP]
 
 
 @pytest.mark.parametrize(

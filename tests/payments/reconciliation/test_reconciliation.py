@@ -133,19 +133,6 @@ def test_a_charge_of_another_merchant_is_neither_missed_nor_found(account, order
     assert differences("kind", "number", "charge") == [("ours_missing", "C0001", None)]
 
 
-def test_accounts_of_one_merchant_share_a_bill(account, order, statements):
-    twin = make_memory_account(client=order.client)
-    book(order, account, 1)
-    book(order, twin, 2)
-    statements.put(payment("C0001"), payment("C0002"))
-
-    bills = {reconcile(account).pk, reconcile(twin).pk}
-
-    assert len(bills) == 1
-    assert not Difference.objects.exists()
-    assert statements.asked == [DAY]
-
-
 class TestOverMidnight:
     def test_what_we_booked_before_midnight_is_found_in_the_next_days_bill(self, account, order, statements):
         book(order, account, 1, at=clock("23:59:59"))

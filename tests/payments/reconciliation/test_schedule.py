@@ -6,10 +6,11 @@ from decimal import Decimal
 import pytest
 import structlog
 
-from payments.models import AuditRow, Difference, GatewayBill
+from payments.charges import sweep
+from payments.models import AuditRow, Charge, Difference, GatewayBill
 from payments.reconciliation import bills, days, merchants, recording, schedule
 from payments.reconciliation import operations as reconciliation
-from tests.payments.reconciliation.statements import BEFORE, DAY, MORNING, NEXT, book, clock
+from tests.payments.reconciliation.statements import BEFORE, DAY, MORNING, NEXT, book, clock, payment
 from tests.threads import at_once, meeting
 from tests.world import make_memory_account
 
@@ -62,13 +63,42 @@ def test_days_missed_during_an_absence_are_caught_up_with_thirty_days_back(accou
     assert statements.asked == [days.day_of(at) - datetime.timedelta(days=n) for n in range(30, 0, -1)]
 
 
-def test_an_account_that_is_switched_off_is_left_alone(account, order, statements):
-    book(order, account, 1)
-    schedule.note_due_days(at=MORNING)
+def switch_off(account):
     account.is_active = False
     account.save(update_fields=["is_active", "updated_at"])
 
-    assert reconciliation.reconcile_due(at=MORNING) == 0
+
+def test_a_merchant_that_is_switched_off_has_its_last_bills_compared(account, order, statements):
+    book(order, account, 1)
+    statements.put()
+    switch_off(account)
+
+    assert reconciliation.reconcile_due(at=MORNING) == 1
+
+    assert statements.asked == [DAY]
+    assert Difference.objects.get().kind == "theirs_missing"
+
+
+def test_a_merchant_that_was_switched_off_long_ago_is_left_alone(account, order, statements):
+    book(order, account, 1)
+    schedule.note_due_days(at=MORNING)
+    switch_off(account)
+
+    assert reconciliation.reconcile_due(at=MORNING + schedule.CATCH_UP + datetime.timedelta(days=1)) == 0
+    assert statements.asked == []
+
+
+def test_of_a_merchant_whose_first_account_is_switched_off_a_bill_is_had_once(order, statements):
+    off, on = (make_memory_account(app_id=app_id, merchant_id="m") for app_id in ("one", "two"))
+    book(order, off, 1)
+    schedule.note_due_days(at=MORNING)
+    statements.put()
+    switch_off(off)
+
+    assert reconciliation.reconcile_due(at=MORNING) == 1
+
+    assert GatewayBill.objects.get(status="matched").account == on
+    assert statements.asked == [DAY]
 
 
 def test_a_bill_is_due_once(account, order, statements):
@@ -95,6 +125,26 @@ def test_the_trouble_of_one_bill_does_not_keep_the_others(account, order, statem
     assert dict(GatewayBill.objects.values_list("day", "status"))[BEFORE] == "due"
     assert schedule.lease(at=MORNING) is None
     assert schedule.lease(at=MORNING + schedule.LEASE) is not None
+
+
+def test_the_trouble_of_one_payment_does_not_keep_the_others_unasked(account, order, statements, monkeypatch):
+    lost = book(order, account, 1, 2, status="closed", paid_fen=None, paid_at=None, gateway_trade_no="")
+    statements.put(payment("C0001"), payment("C0002"))
+    ask_soon = sweep.ask_soon
+
+    def trips_over_the_first(*, charge_id, at):
+        if charge_id == lost[0].pk:
+            raise AttributeError("a bug")
+        ask_soon(charge_id=charge_id, at=at)
+
+    monkeypatch.setattr(sweep, "ask_soon", trips_over_the_first)
+
+    with structlog.testing.capture_logs() as logged:
+        reconciliation.reconcile_due(at=MORNING)
+
+    assert GatewayBill.objects.get().status == "matched"
+    assert [charge.next_query_at for charge in Charge.objects.order_by("pk")] == [None, MORNING]
+    assert [line["event"] for line in logged if line["event"] == "remedy_failed"] == ["remedy_failed"]
 
 
 def test_one_active_account_speaks_for_its_merchant():

@@ -8,7 +8,10 @@ from payments.refunds.operations import (
     OrderClosed,
     OrderNotPaid,
     OrderRefunded,
+    RefundCommand,
+    RefundedMeanwhile,
     RefundNumberReused,
+    preview,
 )
 from payments.refunds.planner import RefundExceeds
 from tests.payments.refunds.shop import (
@@ -36,6 +39,30 @@ def test_the_same_refund_number_is_the_same_refund_and_tells_the_gateway_once():
     assert first.pk == again.pk
     assert Refund.objects.count() == 1
     assert [call for call in book().calls if call[0] == "refund"] == [("refund", first.number)]
+
+
+def test_who_has_seen_that_more_was_left_is_refused_and_told():
+    order = paid_order()
+    first = refund(order, goods_fen=1_000, refund_no="R1", seen_left_fen=(9_000, 1_000))
+
+    with pytest.raises(RefundedMeanwhile):
+        refund(order, goods_fen=1_000, seen_left_fen=(9_000, 1_000))
+
+    assert (Refund.objects.count(), left(order)) == (1, (0, 0, 1_000, 0))
+    assert refund(order, goods_fen=1_000, refund_no="R1", seen_left_fen=(9_000, 1_000)) == first
+
+
+def test_what_is_previewed_is_what_is_given_back():
+    order = paid_order(refund_policy="pro_rata")
+    command = RefundCommand(goods_fen=3_333, shipping_fen=1)
+
+    split = preview(order=order, command=command)
+
+    assert left(order) == (0, 0, 0, 0)
+    made = refund(order, goods_fen=3_333, shipping_fen=1)
+    assert [(charge, part.goods_fen, part.shipping_fen) for charge, part in split] == [
+        (leg.charge, leg.goods_fen, leg.shipping_fen) for leg in made.legs.order_by("pk")
+    ]
 
 
 @pytest.mark.parametrize("other", [{"goods_fen": 4_999}, {"goods_fen": 5_000, "shipping_fen": 1}])

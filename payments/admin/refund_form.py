@@ -1,0 +1,137 @@
+"""
+Staff give back of an order: they say how much, see which tender would bear it, and only then it goes.
+
+The form carries a number, so that sent twice it is one refund, and what was left when it was made, so that nobody
+decides on what is no longer so.
+"""
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from payments.admin.base import REASON_MAX, actor_of, request_id_of
+from payments.errors import OnetillError
+from payments.models import Order, Refund
+from payments.money import NotAnAmount, fen_from_yuan, yuan_text
+from payments.refunds import operations as refunds
+from payments.refunds import queries
+from payments.refunds.operations import RefundCommand
+from payments.refunds.states import Status
+
+FIELDS = {"goods_amount": "goods", "shipping_amount": "shipping", "reason": "reason"}  # as the domain names them
+OUTCOMES = {
+    Status.SUCCEEDED: (messages.SUCCESS, _("Refund %s succeeded: the money went back.")),
+    Status.PENDING: (messages.INFO, _("Refund %s is on its way.")),
+    Status.TO_APPROVE: (messages.WARNING, _("Refund %s waits for a second person.")),
+    Status.FAILED: (messages.ERROR, _("Refund %s failed: nothing went back.")),
+    Status.REFUSED: (messages.ERROR, _("Refund %s was not approved: nothing went back.")),
+}
+
+
+class YuanField(forms.CharField):
+    """Yuan as people write them, as fen. Nothing is 0."""
+
+    widget = UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"})
+
+    def clean(self, value: Any) -> int:
+        text = super().clean(value)
+        try:
+            return fen_from_yuan(text) if text else 0
+        except NotAnAmount as error:
+            raise forms.ValidationError(_("Enter yuan with at most two decimals, such as 21.40.")) from error
+
+
+class RefundForm(forms.Form):
+    goods = YuanField(label=_("Goods (yuan)"), required=False)
+    shipping = YuanField(label=_("Shipping (yuan)"), required=False)
+    reason = forms.CharField(label=_("Reason"), max_length=REASON_MAX, widget=UnfoldAdminTextInputWidget())
+    refund_no = forms.RegexField(r"^staff-[0-9a-f]{32}\Z", widget=forms.HiddenInput)
+    left = forms.RegexField(r"^[0-9]{1,18}:[0-9]{1,18}\Z", widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, order: Order) -> None:
+        super().__init__(data, initial=_carried(order))
+        self.order = order
+        self._say_what_is_left()
+
+    def clean(self) -> None:
+        if self.has_error("refund_no") or self.has_error("left"):
+            self._begin_anew()
+        elif not self.errors and not (self.cleaned_data["goods"] or self.cleaned_data["shipping"]):
+            self.add_error("goods", _("Enter how much is to go back: of the goods, of the shipping, or of both."))
+
+    def command(self) -> RefundCommand:
+        entered = self.cleaned_data
+        goods_left, shipping_left = entered["left"].split(":")
+        return RefundCommand(
+            goods_fen=entered["goods"], shipping_fen=entered["shipping"], reason=entered["reason"],
+            refund_no=entered["refund_no"], seen_left_fen=(int(goods_left), int(shipping_left)),
+        )  # fmt: skip
+
+    def refuse(self, error: OnetillError) -> None:
+        """Say at its field why it cannot be; if it was about what is no longer so, carry on from what is."""
+        if isinstance(error, refunds.RefundedMeanwhile | refunds.RefundNumberReused):
+            self._begin_anew()
+        else:
+            self.add_error(FIELDS.get(error.field), error.sentence())
+
+    def _begin_anew(self) -> None:
+        self.order.refresh_from_db()
+        self.data = dict(self.data.items()) | _carried(self.order)
+        self._say_what_is_left()
+        self.add_error(None, refunds.RefundedMeanwhile().sentence())
+
+    def _say_what_is_left(self) -> None:
+        for name, left_fen in (("goods", queries.goods_left_fen), ("shipping", queries.shipping_left_fen)):
+            self.fields[name].help_text = _("At most ¥%s.") % yuan_text(left_fen(self.order))
+
+
+def _carried(order: Order) -> dict[str, str]:
+    return {
+        "refund_no": f"staff-{uuid.uuid4().hex}",
+        "left": f"{queries.goods_left_fen(order)}:{queries.shipping_left_fen(order)}",
+    }
+
+
+def answer(request: HttpRequest, *, order: Order, context: dict[str, Any]) -> HttpResponse:
+    """Show the form, or what it would do, or do it."""
+    step = request.POST.get("step", "")
+    form = RefundForm(request.POST if request.method == "POST" else None, order=order)
+    split: refunds.Split = []
+    try:
+        if step == "refund" and form.is_valid():
+            made = refunds.refund(
+                order_id=order.pk, command=form.command(), actor=actor_of(request), at=timezone.now(),
+                request_id=request_id_of(),
+            )  # fmt: skip
+            return _told(request, made)
+        refunds.check_refundable(order=order)
+        if step == "preview" and form.is_valid():
+            split = refunds.preview(order=order, command=form.command())
+    except refunds.OrderNotRefundable as error:
+        messages.error(request, error.sentence())
+        return redirect("admin:payments_order_change", order.pk)
+    except OnetillError as error:
+        form.refuse(error)
+    shown = [
+        (charge, yuan_text(part.goods_fen), yuan_text(part.shipping_fen), yuan_text(part.goods_fen + part.shipping_fen))
+        for charge, part in split
+    ]
+    sum_fen = sum(part.goods_fen + part.shipping_fen for _charge, part in split)
+    context |= {"order": order, "form": form, "split": shown, "sum": yuan_text(sum_fen)}
+    return TemplateResponse(request, "back_office/refund.html", context)
+
+
+def _told(request: HttpRequest, made: Refund) -> HttpResponse:
+    level, sentence = OUTCOMES[Status(made.status)]
+    messages.add_message(request, level, sentence % made.number)
+    if request.user.has_perm("payments.view_refund"):
+        return redirect("admin:payments_refund_change", made.pk)
+    return redirect("admin:payments_order_change", made.order_id)
