@@ -113,6 +113,7 @@ def test_who_is_no_staff_sees_nothing(book, who):
         client, _user = logged_in(is_staff=who == "switched off", is_active=who != "switched off", is_superuser=True)
     paths = [path for model in MODELS for path in pages(model)] + ["/admin/", "/admin/jsi18n/", "/admin/autocomplete/"]
     paths += ["/admin/password_change/", "/admin/payments/", "/admin/r/1/1/", "/admin/nothing/"]
+    paths.append(page(Order, "refund", book.pk))
 
     for method in (client.get, client.post):
         for path in paths:
@@ -301,6 +302,9 @@ def test_what_is_written_into_the_books_is_shown_and_never_run(client, book, sho
         seen += is_harmless(boss.get(page(model, "changelist")))
         for pk in model.objects.order_by("-pk").values_list("pk", flat=True)[:3]:
             seen += is_harmless(boss.get(page(model, "change", pk)))
+    asked = {"step": "preview", "goods": evil, "reason": evil, "refund_no": evil, "left": evil}
+    is_harmless(boss.post(page(Order, "refund", placed.pk), asked))
+    seen += is_harmless(boss.get(page(Order, "refund", placed.pk)))
     seen += is_harmless(boss.get(page(Order, "changelist"), {"q": evil}))
     is_harmless(boss.get("/admin/", {"next": evil}))
     is_harmless(client.get("/admin/login/", {"next": evil}))
