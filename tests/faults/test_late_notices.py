@@ -127,7 +127,8 @@ def test_a_process_that_dies_between_keeping_and_effect_leaves_what_the_sweep_fi
     order, _charge, notice = told(side)
     with rogue("SELECT * FROM payments_order WHERE id = %s FOR UPDATE", order.pk):
         assert post(site, side, notice)[0] == 503
-    InboundNotification.objects.update(received_at=timezone.now() - datetime.timedelta(minutes=1))
+    long_ago = timezone.now() - datetime.timedelta(minutes=1)
+    InboundNotification.objects.update(received_at=long_ago, due_at=long_ago)
 
     inbox.process_due()
 

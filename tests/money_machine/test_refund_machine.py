@@ -289,7 +289,7 @@ class RefundMachine(Shop):
 
     def _process_notices(self):
         long_ago = timezone.now() - datetime.timedelta(minutes=1)
-        InboundNotification.objects.filter(processed_at__isnull=True).update(received_at=long_ago)
+        InboundNotification.objects.filter(processed_at__isnull=True).update(received_at=long_ago, due_at=long_ago)
         inbox.process_due()
 
     def _held(self, kind):

@@ -184,20 +184,20 @@ def test_control_without_the_order_s_lock_only_the_database_stops_both_from_happ
     charge = attempt(order)
     monkeypatch.setattr(orders, "lock", lambda *, order_id: Order.objects.get(pk=order_id))
     # Both have seen that the order waits, and neither has written.
-    meet, closable, next_status = meeting(2), queries.closable, settlement.next_status
-    monkeypatch.setattr(queries, "closable", lambda **of: closable(**of) if not meet() else None)
+    meet, next_status = meeting(2), settlement.next_status
     monkeypatch.setattr(settlement, "next_status", lambda **of: meet() or next_status(**of))
 
-    outcomes = at_once(2, lambda n: pay_and_tell(charge) if n else closing_itself(order))
+    outcomes = at_once(2, lambda n: pay_and_tell(charge) if n else closing_itself(order, look=meet))
 
     assert kinds(outcomes)["IntegrityError"] == 1
 
 
-def closing_itself(order):
-    """What `close` does once the gateway has been asked."""
+def closing_itself(order, *, look):
+    """What `close` does once the gateway has been asked; `look` is called when it has read that the order waits."""
     with transaction():
-        orders.lock(order_id=order.pk)
-        if queries.closable(order_ids=[order.pk]):
+        seen = orders.lock(order_id=order.pk)
+        look()
+        if seen.status in orders.CLOSABLE:
             closing._close_locked(order_ids=[order.pk], actor="client:shop", at=timezone.now(), reason="")
 
 
