@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.transactions import transaction_required
 
+SYSTEM = "system"  # the actor of what nobody asked for: jobs, and what follows from them
+
 
 class AuditRow(models.Model):
     """One deed. Append-only: the database refuses UPDATE and DELETE."""

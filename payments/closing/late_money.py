@@ -11,6 +11,7 @@ import structlog
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from payments import audit
 from payments.refunds import operations as refunds
 from payments.refunds import queries
 from payments.refunds.operations import NothingToReturn
@@ -28,7 +29,7 @@ def refund_due(*, at: datetime.datetime | None = None, limit: int = 100) -> int:
     for charge_id in list(queries.surplus_due().values_list("pk", flat=True)[:limit]):
         try:
             refunds.refund_surplus(
-                charge_id=charge_id, actor=refunds.SYSTEM, reason=_("Paid late or twice"), at=at or timezone.now()
+                charge_id=charge_id, actor=audit.SYSTEM, reason=_("Paid late or twice"), at=at or timezone.now()
             )
         except NothingToReturn:  # somebody else was first
             continue

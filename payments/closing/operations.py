@@ -43,7 +43,6 @@ from payments.transactions import DATABASE_TROUBLE, outside_transaction, transac
 log = structlog.get_logger(__name__)
 
 BATCH = 1_000
-SYSTEM = "system"
 EXPIRED = "expired"
 REASON_LENGTH_MAX = 128
 
@@ -120,7 +119,7 @@ def _close_batch(*, at: datetime.datetime, after: queries.Place | None) -> tuple
             due = queries.lock_due(at=at, limit=BATCH, after=after)
             if due:
                 _close_locked(
-                    order_ids=[order_id for _expires_at, order_id in due], actor=SYSTEM, at=at, reason=EXPIRED
+                    order_ids=[order_id for _expires_at, order_id in due], actor=audit.SYSTEM, at=at, reason=EXPIRED
                 )
         return len(due), due[-1] if due else None
     except DATABASE_TROUBLE:
@@ -139,7 +138,7 @@ def _close_alone(*, order_id: int, at: datetime.datetime) -> bool:
             orders.lock(order_id=order_id)
             if not queries.due(at=at).filter(pk=order_id).exists():
                 return False
-            _close_locked(order_ids=[order_id], actor=SYSTEM, at=at, reason=EXPIRED)
+            _close_locked(order_ids=[order_id], actor=audit.SYSTEM, at=at, reason=EXPIRED)
             return True
     except DATABASE_TROUBLE:
         raise
@@ -147,7 +146,7 @@ def _close_alone(*, order_id: int, at: datetime.datetime) -> bool:
         log.exception("closing_failed", order_id=order_id)
     with transaction():
         order = orders.lock(order_id=order_id)
-        orders.flag(order=order, money_flag=MoneyFlag.NEEDS_ATTENTION, actor=SYSTEM, reason="closing failed")
+        orders.flag(order=order, money_flag=MoneyFlag.NEEDS_ATTENTION, actor=audit.SYSTEM, reason="closing failed")
     return False
 
 

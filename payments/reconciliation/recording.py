@@ -9,13 +9,12 @@ from collections.abc import Iterable, Iterator
 
 from django.db.models import Exists, OuterRef
 
+from payments import audit
 from payments.reconciliation import merchants
 from payments.reconciliation.matching import Found
 from payments.reconciliation.models import BillLine, Difference, GatewayBill
 from payments.reconciliation.states import UNSETTLED, DifferenceKind, DifferenceStatus, Remedy
 from payments.transactions import transaction_required
-
-SYSTEM = "system"
 
 # Whatever may be in a neighbouring day's bill is looked for so long, then staff are told.
 POOLED_FOR = datetime.timedelta(days=3)
@@ -69,7 +68,7 @@ def _facts(row: Difference | Found) -> tuple[str | int | None, ...]:
 def _is_back(row: Difference, *, item: Found) -> bool:
     """Whether a difference that was settled stands again: what a person settled does if the amounts are others."""
     is_other = (row.ours_fen, row.theirs_fen) != (item.ours_fen, item.theirs_fen)
-    return row.status == DifferenceStatus.SETTLED and (is_other or row.settled_by == SYSTEM)
+    return row.status == DifferenceStatus.SETTLED and (is_other or row.settled_by == audit.SYSTEM)
 
 
 def _key(row: Difference | Found) -> tuple[str | int, ...]:
@@ -100,7 +99,11 @@ def _tell(row: Difference, *, item: Found) -> Difference:
 def _settle_itself(difference_ids: list[int], *, reason: str, at: datetime.datetime) -> None:
     for ids in _batches(difference_ids):
         Difference.objects.filter(pk__in=ids, status__in=UNSETTLED).update(
-            status=DifferenceStatus.SETTLED, pooled_until=None, settled_at=at, settled_by=SYSTEM, settled_reason=reason
+            status=DifferenceStatus.SETTLED,
+            pooled_until=None,
+            settled_at=at,
+            settled_by=audit.SYSTEM,
+            settled_reason=reason,
         )
 
 

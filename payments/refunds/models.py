@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from payments.charges.models import NUMBER_LENGTH_MAX
 from payments.clients.models import RefundPolicy
 from payments.money import FenField
-from payments.refunds.states import LEG_OPEN, LegStatus, Status
+from payments.refunds.states import LegStatus, Status
 
 REFUND_NO_LENGTH_MAX = 64
 FOREIGN_NUMBER_LENGTH_MAX = 64
@@ -144,7 +144,3 @@ class RefundLeg(models.Model):
     @property
     def amount_fen(self) -> int:
         return int(self.goods_fen + self.shipping_fen)
-
-    @property
-    def is_open(self) -> bool:
-        return self.status in LEG_OPEN

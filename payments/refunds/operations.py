@@ -28,8 +28,6 @@ from payments.refunds.models import REASON_LENGTH_MAX, REFUND_NO_ONCE, Kind, Ref
 from payments.refunds.states import Event, Status, next_status
 from payments.transactions import outside_transaction, savepoint, transaction, transaction_required
 
-SYSTEM = "system"
-
 Split = list[tuple[Charge, planner.Part]]  # which charge gives back what
 
 
@@ -226,7 +224,7 @@ def request_surplus(*, charge_id: int, actor: str, reason: str, at: datetime.dat
         order, charge = charge_settlement.lock(charge_id=charge_id)
         if charge.status != ChargeStatus.SURPLUS or charge.left_fen <= 0:
             raise NothingToReturn
-        if actor == SYSTEM and charge.refund_legs.exists():  # what failed once is for staff
+        if actor == audit.SYSTEM and charge.refund_legs.exists():  # what failed once is for staff
             raise NothingToReturn
         made = Refund(
             kind=Kind.SURPLUS, goods_fen=charge.left_fen, reason=reason, policy=RefundPolicy.CASH_FIRST
@@ -345,7 +343,7 @@ def number_of(*, order: Order, sequence: int) -> str:
 def _needs_approval(*, order: Order, refund: Refund, actor: str) -> bool:
     """Whether a second person must agree. What one person alone has refunded of the order counts with it."""
     limit_fen = order.client.approval_above_fen
-    if limit_fen is None or actor == SYSTEM:
+    if limit_fen is None or actor == audit.SYSTEM:
         return False
     alone = order.refunds.filter(kind=refund.kind, decided_by="", status__in=[Status.PENDING, Status.SUCCEEDED])
     sums = alone.aggregate(goods=Sum("goods_fen", default=0), shipping=Sum("shipping_fen", default=0))
