@@ -26,7 +26,10 @@ VAR = TREE / "var"
 ENV_FILE = VAR / "onetill.env"
 WEB_PORT = 8000
 SIMULATOR_PORT = 8100
-SIMULATOR_SERVER = ("--worker-class=gthread", "--workers=1", "--threads=16", "--no-control-socket")
+# Idle connections live longer there than in our client's pool, as at the gateways: it never meets one that is closing.
+SIMULATOR_SERVER = (
+    "--worker-class=gthread", "--workers=1", "--threads=16", "--keep-alive=75", "--no-control-socket",
+)  # fmt: skip
 READY_SECONDS = 90
 PORTS_TRIED = 100
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads to our own loopback

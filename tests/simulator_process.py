@@ -241,6 +241,8 @@ class SimulatorProcess:
         command = [sys.executable, "-m", "gunicorn", "payments.simulator.wsgi:application", "--workers", "1"]
         command += ["--threads", "16", "-b", f"fd://{listener}", "--log-level", "warning"]
         command += ["--no-control-socket", "--graceful-timeout", "8"]
+        # As the gateways do, keep an idle connection longer than our client: it never meets one that is closing.
+        command += ["--keep-alive", "75"]
         return subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True, pass_fds=[listener])
 
     def stop(self, *, with_signal: int = signal.SIGTERM) -> None:

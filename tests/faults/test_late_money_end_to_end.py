@@ -53,6 +53,11 @@ def close(order):
     return closing.close(order_id=order.pk, actor="client:shop", at=timezone.now(), reason="changed their mind")
 
 
+def status_after(charge):
+    charge.refresh_from_db()
+    return charge.status
+
+
 def told(order):
     return list(OutboxEvent.objects.filter(order=order).order_by("version").values_list("kind", flat=True))
 
@@ -167,7 +172,7 @@ def test_another_amount_than_was_asked_for_goes_back_whole_and_the_order_waits_o
     charge = start(order, side)
     simulator.pay(charge.number, amount_fen=CASH_FEN - 1)
     eventually(lambda: verdicts()["wrong_amount"])
-    sweep_everything()
+    eventually(lambda: sweep_everything() and status_after(charge) == "surplus")
 
     (made,) = give_late_money_back()
     swept_to(made, "succeeded")
