@@ -56,10 +56,15 @@ INSTALLED_APPS = [
     "config",
     "payments",
     "checkout",
+    "partner_orders",
 ]
 
 # A family's room for the order book: fulfil, release, take_back, describe, audit. Checked at start-up.
-ORDER_FAMILIES = {"checkout": "checkout.fulfilment", "payments": "payments.direct.fulfilment"}
+ORDER_FAMILIES = {
+    "checkout": "checkout.fulfilment",
+    "partner_orders": "partner_orders.fulfilment",
+    "payments": "payments.direct.fulfilment",
+}
 
 MIDDLEWARE = [
     "config.logging.RequestIdMiddleware",
@@ -180,6 +185,7 @@ CELERY_BEAT_SCHEDULE = {
         ("process notifications that were left", "payments.process_due_notifications", 30.0),
         ("send webhooks that are due", "payments.send_due_webhooks", 5.0),
         ("fulfil orders whose fulfilment failed", "payments.fulfil_due_orders", 60.0),
+        ("receive partner orders that were shipped long ago", "partner_orders.receive_due", 3600.0),
         ("compare the gateways' bills that are due", "payments.reconcile_bills", 3600.0),
         ("audit the books", "payments.audit", 3600.0),
         ("prune refused notifications", "payments.prune_refused_notifications", 3600.0),
@@ -229,6 +235,8 @@ WIRE_BODY_BYTES_MAX = 256 * 1024
 WIRE_DEPTH_MAX = 20
 SIGN_WINDOW_SECONDS = 300
 LOGIN_CODE_SECONDS = 600
+PARTNER_REPLAY_SECONDS = env.int("PARTNER_REPLAY_SECONDS", 120)  # the same call within it is the same order
+PARTNER_RECEIVE_AFTER_DAYS = env.int("PARTNER_RECEIVE_AFTER_DAYS", 15)  # what was shipped so long ago has arrived
 WEBHOOK_PRIVATE_NETWORKS: list[str] = env.list(  # in which receivers may be although they are private
     "WEBHOOK_PRIVATE_NETWORKS", ["127.0.0.0/8", "::1/128"] if SANDBOX else []
 )

@@ -1,4 +1,4 @@
-"""Order numbers: a date that people read and digits that nobody can guess or count. No counter row, no hot spot."""
+"""Order numbers: a date that people read and digits that are drawn. No counter row, no hot spot."""
 
 import datetime
 import secrets
@@ -13,3 +13,14 @@ def dated(*, at: datetime.datetime, digits: int) -> str:
     Two may fall together; the unique constraint decides, and who inserts draws again.
     """
     return f"{timezone.localtime(at):%Y%m%d}{secrets.randbelow(10**digits):0{digits}d}"
+
+
+def clocked(*, at: datetime.datetime) -> str:
+    """
+    Return 27 digits, `YYYYMMDDHHMMSS` in shop time and 13 of epoch milliseconds: `202201071757551641549475668`.
+
+    The milliseconds are those of `at` or up to a second later, drawn, so that two orders of one moment seldom meet. Two
+    may fall together; the unique constraint decides, and who inserts draws again.
+    """
+    milliseconds = int(at.timestamp() * 1_000) + secrets.randbelow(1_000)
+    return f"{timezone.localtime(at):%Y%m%d%H%M%S}{milliseconds:013d}"

@@ -1,0 +1,23 @@
+"""A customer's level: raised by what they buy, lowered only when what supported it went back."""
+
+from partner_orders.models import CustomerLevel, PartnerOrder, UserLevel
+from payments.transactions import transaction_required
+
+
+@transaction_required
+def recount(*, customer_id: int) -> None:
+    """Set a customer's level to the highest of what staff gave and what paid packs support that did not go back."""
+    CustomerLevel.objects.bulk_create([CustomerLevel(customer_id=customer_id)], ignore_conflicts=True)
+    standing = CustomerLevel.objects.select_for_update(of=("self",)).get(customer_id=customer_id)
+    highest = supported(customer_id=customer_id, given_id=standing.given_id)
+    if standing.level_id != (highest.pk if highest else None):
+        standing.level = highest
+        standing.save(update_fields=["level"])
+
+
+def supported(*, customer_id: int, given_id: int | None) -> UserLevel | None:
+    """Return the highest level that a customer should have."""
+    bought = PartnerOrder.objects.filter(
+        order__customer_id=customer_id, fulfilled_at__isnull=False, taken_back_at__isnull=True
+    ).values("level_id")
+    return (UserLevel.objects.filter(pk__in=bought) | UserLevel.objects.filter(pk=given_id)).order_by("-rank").first()

@@ -1,0 +1,130 @@
+"""Reading the partner programme: what is on sale, what a customer has, and their orders."""
+
+import datetime
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from partner_orders.models import Address, CustomerCoupon, CustomerLevel, GiftPack, PartnerOrder
+from payments.charges.models import CASH
+from payments.charges.states import Status as ChargeStatus
+from payments.errors import NotFound
+from payments.models import Charge, Order
+from payments.orders.queries import OrderUnknown
+from payments.orders.states import AWAITING_CASH, Status
+
+
+class PackUnknown(NotFound):
+    code = "gift_pack_unknown"
+    message = _("There is no such gift pack on sale. Take a gift_pos_id of the list of gift packs.")
+
+
+class CouponUnknown(NotFound):
+    code = "coupon_unknown"
+    message = _("The customer has no such coupon. Take a coupon_id of their list of coupons, or send none.")
+
+
+class AddressUnknown(NotFound):
+    code = "address_unknown"
+    message = _("The customer has no such address. Take an address_id of their list of addresses.")
+
+
+def on_sale(*, client_id: int) -> QuerySet[GiftPack]:
+    """Return the packs that a client sells, those that are sold out among them."""
+    return GiftPack.objects.filter(client_id=client_id, is_shown=True).select_related("level")
+
+
+def pack_on_sale(*, client_id: int, uid: str) -> GiftPack:
+    """:raises PackUnknown: if the client has none of that id, or does not show it"""
+    pack = on_sale(client_id=client_id).filter(uid=uid).first()
+    if pack is None:
+        raise PackUnknown(field="gift_pos_id")
+    return pack
+
+
+def coupons(*, customer_id: int) -> QuerySet[CustomerCoupon]:
+    """Return a customer's coupons, each with its terms and with `is_used`: whether an order holds it."""
+    holding = PartnerOrder.objects.filter(coupon=OuterRef("pk"), holds=True)
+    return (
+        CustomerCoupon.objects.filter(customer_id=customer_id)
+        .select_related("coupon")
+        .annotate(is_used=Exists(holding))
+    )  # fmt: skip
+
+
+def coupon(*, customer_id: int, uid: str) -> CustomerCoupon:
+    """:raises CouponUnknown: if it is not one of the customer's"""
+    found = coupons(customer_id=customer_id).filter(uid=uid).first()
+    if found is None:
+        raise CouponUnknown(field="coupon_id")
+    return found
+
+
+def addresses(*, customer_id: int) -> QuerySet[Address]:
+    return Address.objects.filter(customer_id=customer_id)
+
+
+def address(*, customer_id: int, address_id: int) -> Address:
+    """:raises AddressUnknown: if it is not one of the customer's"""
+    found = addresses(customer_id=customer_id).filter(pk=address_id).first()
+    if found is None:
+        raise AddressUnknown(field="address_id")
+    return found
+
+
+def level_code(*, customer_id: int) -> str:
+    """Return the code of a customer's level, "" for none."""
+    standing = CustomerLevel.objects.select_related("level").filter(customer_id=customer_id).first()
+    return standing.level.code if standing and standing.level else ""
+
+
+def documents() -> QuerySet[PartnerOrder]:
+    """Return partner orders with all that is told of them."""
+    return PartnerOrder.objects.select_related("order__customer", "pack", "coupon").prefetch_related("order__charges")
+
+
+def orders_of(*, client_id: int, user_id: str) -> QuerySet[PartnerOrder]:
+    """Return the orders of a client's customer."""
+    return documents().filter(order__client_id=client_id, order__customer__user_id=user_id)
+
+
+def detail(*, number: str, client_id: int | None = None, user_id: str | None = None) -> PartnerOrder:
+    """
+    Return the partner order of that number, of a client, of its customer.
+
+    :raises OrderUnknown: if there is none
+    """
+    found = documents().filter(order__number=number)
+    if client_id is not None:
+        found = found.filter(order__client_id=client_id)
+    if user_id is not None:
+        found = found.filter(order__customer__user_id=user_id)
+    document = found.first()
+    if document is None:
+        raise OrderUnknown(field="order_no")
+    return document
+
+
+def repeated(
+    *, customer_id: int, fingerprint: str, since: datetime.datetime, payable_at: datetime.datetime
+) -> Order | None:
+    """
+    Return the order that the same call made since then, or that the same call made and that still can be paid.
+
+    The newest of them; None if there is none. One that is closed moved nothing: to buy again makes a new one.
+    """
+    is_waiting = Q(status__in=AWAITING_CASH, cash_fen__gt=0, expires_at__gt=payable_at)
+    return (
+        Order.objects.filter(is_waiting | Q(created_at__gt=since))
+        .filter(family="partner_orders", customer_id=customer_id, fingerprint=fingerprint)
+        .exclude(status=Status.CLOSED)
+        .order_by("-pk")
+        .first()
+    )
+
+
+def payment(document: PartnerOrder) -> Charge | None:
+    """Return the attempt at the order's cash that paid it or, while none has, the latest; None for a balance."""
+    attempts = [charge for charge in document.order.charges.all() if charge.tender in CASH]
+    paid = [charge for charge in attempts if charge.status == ChargeStatus.SUCCEEDED]
+    return max(paid or attempts, key=lambda charge: charge.attempt, default=None)

@@ -1,0 +1,141 @@
+"""Where an order's goods are: shipped by the warehouse, received by the customer, or by itself after a while."""
+
+import dataclasses
+import datetime
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from partner_orders import queries
+from partner_orders.models import PartnerOrder
+from partner_orders.states import PAID, TRANSITIONS, Delivery, Event, next_delivery
+from payments import audit
+from payments.audit import AuditRow
+from payments.errors import Conflict, Malformed
+from payments.models import Order
+from payments.orders import operations as orders
+from payments.transactions import transaction, transaction_required
+
+TASK = "partner_orders.receive_due"
+BATCH = 500
+# A warehouse's clock may be a little ahead of ours.
+CLOCKS_APART = datetime.timedelta(minutes=5)
+
+
+class OrderNotShippable(Conflict):
+    code = "order_not_shippable"
+    message = _("This order is not to be shipped: it is not paid, is refunded in full, or was received already.")
+
+
+class OrderNotReceivable(Conflict):
+    code = "order_not_receivable"
+    message = _("This order cannot be received: it has not been shipped, or is refunded in full.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shipment:
+    """Who carries it, under which number. `at` is when the parcel left; `code` the courier's short name."""
+
+    name: str
+    number: str
+    at: datetime.datetime
+    code: str = ""
+    address: str = ""
+
+
+def ship(
+    *, order_id: int, shipment: Shipment, actor: str, at: datetime.datetime, request_id: str = ""
+) -> PartnerOrder:  # fmt: skip
+    """
+    Record that a paid order was shipped. Until it is received, shipping it again corrects the shipment.
+
+    :raises Malformed: for a time that is still to come, or was before the order
+    :raises OrderNotShippable: if it is not paid, refunded in full, or received
+    """
+    with transaction():
+        order, document = _lock(order_id=order_id)
+        if order.status not in PAID or Event.SHIP not in TRANSITIONS[Delivery(document.delivery)]:
+            raise OrderNotShippable(field="order_no")
+        if not order.created_at <= shipment.at <= at + CLOCKS_APART:
+            raise Malformed(_("Send the time at which it was shipped: after the order, not in the future."),
+                            field="express_time")  # fmt: skip
+        document.delivery = next_delivery(delivery=document.delivery, event=Event.SHIP)
+        before = [document.express_name, document.express_number]
+        document.express_name, document.express_number = shipment.name, shipment.number
+        document.express_code, document.express_address = shipment.code, shipment.address
+        document.shipped_at = shipment.at
+        document.save(
+            update_fields=[
+                "delivery", "express_name", "express_number", "express_code", "express_address", "shipped_at",
+            ]
+        )  # fmt: skip
+        audit.record(
+            actor=actor, action="partner_order.ship", subject=order.subject, request_id=request_id,
+            before=before, after=[shipment.name, shipment.number],
+        )  # fmt: skip
+    return queries.detail(number=order.number)
+
+
+def receive(*, order_id: int, actor: str, at: datetime.datetime, request_id: str = "") -> PartnerOrder:
+    """
+    Record that a shipped order has arrived. Once more changes nothing.
+
+    :raises OrderNotReceivable: if it was not shipped, or is refunded in full
+    """
+    with transaction():
+        order, document = _lock(order_id=order_id)
+        if document.delivery != Delivery.RECEIVED:
+            if order.status not in PAID or Event.RECEIVE not in TRANSITIONS[Delivery(document.delivery)]:
+                raise OrderNotReceivable(field="order_no")
+            document.delivery = next_delivery(delivery=document.delivery, event=Event.RECEIVE)
+            document.received_at = at
+            document.save(update_fields=["delivery", "received_at"])
+            audit.record(actor=actor, action=RECEIVED, subject=order.subject, request_id=request_id)
+    return queries.detail(number=order.number)
+
+
+RECEIVED = "partner_order.receive"
+
+
+def receive_due(*, at: datetime.datetime) -> int:
+    """
+    Take every order as received that was shipped long ago, batch by batch, and return how many.
+
+    Two at once share the work: what one has locked the other passes over.
+    """
+    received = 0
+    while batch := _receive_batch(at=at):
+        received += batch
+    return received
+
+
+def _receive_batch(*, at: datetime.datetime) -> int:
+    shipped_before = at - datetime.timedelta(days=settings.PARTNER_RECEIVE_AFTER_DAYS)
+    with transaction():
+        due = (
+            Order.objects.filter(
+                partner__delivery=Delivery.SHIPPED, partner__shipped_at__lte=shipped_before, status__in=PAID
+            )
+            .order_by("partner__shipped_at", "partner__id")
+            .select_for_update(of=("self",), skip_locked=True)
+        )
+        locked = list(due[:BATCH])
+        # Locked now, so looked at again: somebody may have received it between the look and the lock.
+        documents = PartnerOrder.objects.filter(order__in=locked, delivery=Delivery.SHIPPED)
+        taken = set(documents.values_list("order_id", flat=True))
+        PartnerOrder.objects.filter(order_id__in=taken).update(
+            delivery=next_delivery(delivery=Delivery.SHIPPED, event=Event.RECEIVE), received_at=at
+        )
+        AuditRow.objects.bulk_create(
+            AuditRow(actor=audit.SYSTEM, action=RECEIVED, subject=order.subject)
+            for order in locked
+            if order.pk in taken
+        )
+        return len(taken)
+
+
+@transaction_required
+def _lock(*, order_id: int) -> tuple[Order, PartnerOrder]:
+    """Lock the order, then its document."""
+    order = orders.lock(order_id=order_id)
+    return order, PartnerOrder.objects.select_for_update(of=("self",)).get(order=order)
