@@ -1,6 +1,5 @@
 """What the order book asks of the partner programme: level and score for a paid pack, and all of it back again."""
 
-
 from django.conf import settings
 from django.utils import timezone
 

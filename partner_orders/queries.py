@@ -1,8 +1,11 @@
 """Reading the partner programme: what is on sale, what a customer has, and their orders."""
 
 import datetime
+import enum
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from partner_orders.models import Address, CustomerCoupon, CustomerLevel, GiftPack, PartnerOrder
@@ -22,6 +25,15 @@ class PackUnknown(NotFound):
 class CouponUnknown(NotFound):
     code = "coupon_unknown"
     message = _("The customer has no such coupon. Take a coupon_id of their list of coupons, or send none.")
+
+
+class CouponState(enum.StrEnum):
+    """Whether a customer can use a coupon today."""
+
+    USABLE = "usable"
+    USED = "used"
+    TO_COME = "to_come"
+    EXPIRED = "expired"
 
 
 class AddressUnknown(NotFound):
@@ -50,6 +62,27 @@ def coupons(*, customer_id: int) -> QuerySet[CustomerCoupon]:
         .select_related("coupon")
         .annotate(is_used=Exists(holding))
     )  # fmt: skip
+
+
+def in_state(state: CouponState, *, at: datetime.datetime) -> Q:
+    """Return the condition for coupons of `coupons` of which `coupon_state` tells that state."""
+    today = timezone.localdate(at)
+    return {
+        CouponState.USED: Q(is_used=True),
+        CouponState.TO_COME: Q(is_used=False, coupon__valid_from__gt=today),
+        CouponState.EXPIRED: Q(is_used=False, coupon__valid_until__lt=today),
+        CouponState.USABLE: Q(is_used=False, coupon__valid_from__lte=today, coupon__valid_until__gte=today),
+    }[state]
+
+
+def coupon_state(own: Any, *, at: datetime.datetime) -> CouponState:
+    """Return the state of a coupon of `coupons`."""
+    if own.is_used:
+        return CouponState.USED
+    today = timezone.localdate(at)
+    if today < own.coupon.valid_from:
+        return CouponState.TO_COME
+    return CouponState.EXPIRED if today > own.coupon.valid_until else CouponState.USABLE
 
 
 def coupon(*, customer_id: int, uid: str) -> CustomerCoupon:
@@ -83,9 +116,8 @@ def documents() -> QuerySet[PartnerOrder]:
     return PartnerOrder.objects.select_related("order__customer", "pack", "coupon").prefetch_related("order__charges")
 
 
-def orders_of(*, client_id: int, user_id: str) -> QuerySet[PartnerOrder]:
-    """Return the orders of a client's customer."""
-    return documents().filter(order__client_id=client_id, order__customer__user_id=user_id)
+def orders_of(*, customer_id: int) -> QuerySet[PartnerOrder]:
+    return documents().filter(order__customer_id=customer_id)
 
 
 def detail(*, number: str, client_id: int | None = None, user_id: str | None = None) -> PartnerOrder:

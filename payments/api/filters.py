@@ -32,10 +32,12 @@ FLAGS = [*((flag.value, flag.label) for flag in MoneyFlag if flag), (ANY_FLAG, _
 class StrictFilters(DjangoFilterBackend):
     """Each filter once, known, and with a value: one that is overlooked shows more than was asked for."""
 
+    beside = BESIDE
+
     def get_filterset_kwargs(self, request: Any, queryset: QuerySet[Any], view: Any) -> dict[str, Any]:
         given = parameters(request)
         known = view.filterset_class.base_filters.keys()
-        wrong = {shown(name): [_unknown(known)] for name in given if name not in known | BESIDE}
+        wrong = {shown(name): [_unknown(known)] for name in given if name not in known | self.beside}
         wrong |= {name: [_empty()] for name in given if name in known and given[name] == ""}
         if wrong:
             raise ValidationError(wrong)
