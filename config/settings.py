@@ -229,6 +229,7 @@ WIRE_BODY_BYTES_MAX = 256 * 1024
 WIRE_DEPTH_MAX = 20
 SIGN_WINDOW_SECONDS = 300
 LOGIN_CODE_SECONDS = 600
+POINT_FEN = 1  # what one point of an `order_score` is worth
 WEBHOOK_PRIVATE_NETWORKS: list[str] = env.list(  # in which receivers may be although they are private
     "WEBHOOK_PRIVATE_NETWORKS", ["127.0.0.0/8", "::1/128"] if SANDBOX else []
 )
