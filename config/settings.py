@@ -237,6 +237,7 @@ SIGN_WINDOW_SECONDS = 300
 LOGIN_CODE_SECONDS = 600
 PARTNER_REPLAY_SECONDS = env.int("PARTNER_REPLAY_SECONDS", 120)  # the same call within it is the same order
 PARTNER_RECEIVE_AFTER_DAYS = env.int("PARTNER_RECEIVE_AFTER_DAYS", 15)  # what was shipped so long ago has arrived
+POINT_FEN = 1  # what one point of an `order_score` is worth
 WEBHOOK_PRIVATE_NETWORKS: list[str] = env.list(  # in which receivers may be although they are private
     "WEBHOOK_PRIVATE_NETWORKS", ["127.0.0.0/8", "::1/128"] if SANDBOX else []
 )

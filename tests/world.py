@@ -8,11 +8,13 @@ from django.utils import timezone
 
 from checkout import operations as checkout
 from checkout.operations import PayCommand
+from payments.charges.placement import NO_DOCUMENT, Placement, place
 from payments.ledger import accounts
 from payments.ledger import operations as ledger
 from payments.ledger.models import TransferKind
 from payments.ledger.operations import Posting
 from payments.models import Account, ApiClient, BillLine, Customer, Difference, GatewayAccount, GatewayBill, Order
+from payments.orders import numbers
 from payments.transactions import transaction
 
 NOW = datetime.datetime(2018, 6, 15, 4, 0, tzinfo=datetime.UTC)  # noon in Shanghai, on document 000's day
@@ -61,6 +63,25 @@ def make_memory_account(*, client=None, app_id="memory-app", **fields):
 
 def points_fen(customer):
     return Account.objects.get(customer=customer, kind=accounts.Kind.POINTS).balance_fen
+
+
+def balance_fen(customer):
+    return Account.objects.get(customer=customer, kind=accounts.Kind.BALANCE).balance_fen
+
+
+def by_balance(*, customer, number="B1", total_fen=10_000, shipping_fen=500, **changes):
+    """An order that its customer's balance pays, as a family would have it placed."""
+    fields = {
+        "number": numbers.dated(at=NOW, digits=8), "family": "payments", "client_id": customer.client_id,
+        "customer_id": customer.pk, "client_order_no": number, "client_pay_no": "", "fingerprint": "0" * 64,
+        "title": "title", "total_fen": total_fen, "shipping_fen": shipping_fen, "points_fen": 0, "points_first": True,
+        "balance_fen": total_fen, "expires_at": NOW, "at": NOW, "actor": "client:shop", "document": NO_DOCUMENT,
+    }  # fmt: skip
+    return Placement(**fields | changes)
+
+
+def place_by_balance(**fields):
+    return Order.objects.get(pk=place(by_balance(**fields)))
 
 
 def place_order(*, client, number="T1", total_fen=100, shipping_fen=0):

@@ -102,7 +102,7 @@ class EventInline(ReadOnlyInline):
 class OrderAdmin(DecidingAdmin):
     list_display = (
         "number", "family", "kind", "client", "shown_status", "shown_flag", yuan("total_fen", _("total")),
-        yuan("points_fen", _("points")), yuan("cash_fen", _("cash")), "created_at",
+        yuan("points_fen", _("points")), yuan("balance_fen", _("balance")), yuan("cash_fen", _("cash")), "created_at",
     )  # fmt: skip
     list_filter = (
         ("status", ChoicesRadioFilter), ("money_flag", ChoicesRadioFilter), FamilyFilter, ("kind", ChoicesRadioFilter),
@@ -114,13 +114,14 @@ class OrderAdmin(DecidingAdmin):
     inlines = (ChargeInline, RefundInline, TransitionInline, TransferInline, EventInline)
     readonly_fields = (
         yuan("total_fen", _("total")), yuan("shipping_fen", _("shipping")), yuan("points_fen", _("points")),
-        yuan("cash_fen", _("cash")), yuan("refunded_goods_fen", _("goods refunded")),
-        yuan("refunded_shipping_fen", _("shipping refunded")), "notifications",
+        yuan("balance_fen", _("balance")), yuan("cash_fen", _("cash")),
+        yuan("refunded_goods_fen", _("goods refunded")), yuan("refunded_shipping_fen", _("shipping refunded")),
+        "notifications",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("number", "title", ("status", "money_flag"), ("family", "kind"), ("client", "customer"))}),
         (_("Numbers"), {"fields": (("client_order_no", "client_pay_no"), "notify_url")}),
-        (_("Money"), {"fields": (readonly_fields[:2], readonly_fields[2:4], readonly_fields[4:6])}),
+        (_("Money"), {"fields": (readonly_fields[:2], readonly_fields[2:5], readonly_fields[5:7])}),
         (_("Times"), {"fields": (("created_at", "expires_at"), ("finished_at", "closed_at"))}),
         (_("Gateway notifications"), {"fields": ("notifications",)}),
     )

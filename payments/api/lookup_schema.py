@@ -36,6 +36,7 @@ _ORDER = {
     "total_amount": 2144,
     "shipping_fee": 5,
     "point_amount": 131.28,
+    "balance_amount": 0,
     "cash_amount": 2012.72,
     "refunded_amount": 0,
     "created_at": "2018-06-15 12:00:00",

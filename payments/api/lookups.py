@@ -95,6 +95,7 @@ def order_shown(order: Any) -> dict[str, Any]:
         "total_amount": yuan_number(order.total_fen),
         "shipping_fee": yuan_number(order.shipping_fen),
         "point_amount": yuan_number(order.points_fen),
+        "balance_amount": yuan_number(order.balance_fen),
         "cash_amount": yuan_number(order.cash_fen),
         "refunded_amount": yuan_number(order.refunded_fen),
         "created_at": clock(order.created_at),

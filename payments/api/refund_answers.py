@@ -20,14 +20,15 @@ def refund_status(refund: Refund) -> str:
 
 def refund_told(refund: Refund) -> dict[str, Any]:
     """Return what every answer about a refund says of it, beside what the family says of the order."""
-    points_fen, cash_fen = queries.shares(refund)
+    shares = queries.shares(refund)
     return {
         "refund_no": refund.refund_no,
         "refund_number": refund.number,
         "refund_status": refund_status(refund),
         "goods_amount": yuan_number(refund.goods_fen),
         "shipping_amount": yuan_number(refund.shipping_fen),
-        "point_refund_amount": yuan_number(points_fen),
-        "cash_refund_amount": yuan_number(cash_fen),
+        "point_refund_amount": yuan_number(shares.points_fen),
+        "balance_refund_amount": yuan_number(shares.balance_fen),
+        "cash_refund_amount": yuan_number(shares.cash_fen),
         "refunded_amount": yuan_number(refund.order.refunded_fen),
     }

@@ -21,6 +21,7 @@ TOLD = {
     "goods_amount": 100,
     "shipping_amount": 5,
     "point_refund_amount": 0,
+    "balance_refund_amount": 0,
     "cash_refund_amount": 105,
     "refunded_amount": 105,
 }

@@ -17,12 +17,14 @@ class Tender(models.TextChoices):
     """What is paid with: an account of the customer, or cash at a gateway."""
 
     POINTS = "points", _("points")
+    BALANCE = "balance", _("balance")
     WECHAT = Channel.WECHAT.value, Channel.WECHAT.label
     ALIPAY = Channel.ALIPAY.value, Channel.ALIPAY.label
     MEMORY = Channel.MEMORY.value, Channel.MEMORY.label
 
 
 CASH = (Tender.WECHAT, Tender.ALIPAY, Tender.MEMORY)
+OWN = (Tender.POINTS, Tender.BALANCE)  # each the ledger's account of that kind
 
 
 class Charge(models.Model):

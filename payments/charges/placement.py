@@ -2,10 +2,10 @@
 An order appears: one statement writes everything of it.
 
 This is the hot path, so it is one statement by hand: order, history, charge, transfers, audit row, event, the family's
-document and the points stand or fall together on the order's unique numbers (`ON CONFLICT DO NOTHING`) and on what the
-customer's account holds. The order comes first, so that two calls with one number wait for each other there. The
-account stands first among the rest because PostgreSQL carries out what the main query does not read from the last to
-the first: so it comes last, and is locked for little more than the commit.
+document and what the customer's account pays stand or fall together on the order's unique numbers (`ON CONFLICT DO
+NOTHING`) and on what that account holds. The order comes first, so that two calls with one number wait for each other
+there. The account stands first among the rest because PostgreSQL carries out what the main query does not read from
+the last to the first: so it comes last, and is locked for little more than the commit.
 """
 
 import dataclasses
@@ -50,7 +50,11 @@ NO_DOCUMENT = Document(insert="SELECT 1", parameters={})
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Placement:
-    """An order that is to appear. `points_fen` of `total_fen` are paid (or held) with it; the rest is cash."""
+    """
+    An order that is to appear. `points_fen` or `balance_fen` of `total_fen` are paid with it; the rest is cash.
+
+    One account of the customer's pays. Points pay as far as they reach, or are held; the balance pays all or nothing.
+    """
 
     number: str
     family: str
@@ -71,10 +75,24 @@ class Placement:
     document: Document
     kind: str = OrderKind.GOODS
     notify_url: str = ""
+    balance_fen: int = 0
+
+    def __post_init__(self) -> None:
+        assert not (self.points_fen and self.balance_fen), "one account of the customer's pays"
+        assert self.balance_fen in (0, self.total_fen), "the balance pays all or nothing"
+
+    @property
+    def own_fen(self) -> int:
+        """What leaves the customer's account with the order."""
+        return self.points_fen + self.balance_fen
 
     @property
     def cash_fen(self) -> int:
-        return self.total_fen - self.points_fen
+        return self.total_fen - self.own_fen
+
+    @property
+    def tender(self) -> Tender:
+        return Tender.BALANCE if self.balance_fen else Tender.POINTS
 
     @property
     def event(self) -> Event | None:
@@ -92,14 +110,14 @@ class Placement:
         return f"{self.number}_1"
 
     def postings(self) -> list[Posting]:
-        """Return points → escrow and, where nothing is left to pay, what finishing posts."""
+        """Return the customer's account → escrow and, where nothing is left to pay, what finishing posts."""
         paid = Posting(
-            debit=accounts.customer_code(kind=accounts.Kind.POINTS, customer_id=self.customer_id),
-            credit=accounts.ESCROW, amount_fen=self.points_fen,
+            debit=accounts.customer_code(kind=self.tender, customer_id=self.customer_id),
+            credit=accounts.ESCROW, amount_fen=self.own_fen,
             kind=TransferKind.PAYMENT, reference=self.charge_number,
         )  # fmt: skip
         if self.cash_fen:
-            return [paid] if self.points_fen else []
+            return [paid] if self.own_fen else []
         return [
             paid,
             *finishing_postings(
@@ -116,11 +134,11 @@ class Placement:
 _PLACE = """
 WITH placed AS (
     INSERT INTO payments_order (number, family, kind, client_id, customer_id, client_order_no, client_pay_no,
-        fingerprint, title, total_fen, shipping_fen, points_fen, cash_fen, status, money_flag, notify_url,
-        created_at, expires_at, finished_at)
+        fingerprint, title, total_fen, shipping_fen, points_fen, balance_fen, cash_fen, status, money_flag,
+        notify_url, created_at, expires_at, finished_at)
     VALUES (%(number)s, %(family)s, %(kind)s, %(client_id)s, %(customer_id)s, %(client_order_no)s, %(client_pay_no)s,
-        %(fingerprint)s, %(title)s, %(total_fen)s, %(shipping_fen)s, %(points_fen)s, %(cash_fen)s, %(status)s, '',
-        %(notify_url)s, %(at)s, %(expires_at)s, %(finished_at)s)
+        %(fingerprint)s, %(title)s, %(total_fen)s, %(shipping_fen)s, %(points_fen)s, %(balance_fen)s, %(cash_fen)s,
+        %(status)s, '', %(notify_url)s, %(at)s, %(expires_at)s, %(finished_at)s)
     ON CONFLICT DO NOTHING RETURNING {columns}
 ), spent AS (
     {spend}
@@ -132,8 +150,8 @@ WITH placed AS (
 ), charged AS (
     INSERT INTO payments_charge (order_id, attempt, number, tender, mode, amount_fen, paid_fen, status,
         gateway_trade_no, payload, last_answer, created_at, paid_at, queries)
-    SELECT id, 1, %(charge_number)s, %(tender)s, '', %(points_fen)s, %(points_fen)s, %(charge_status)s,
-        '', '{}', '', %(at)s, %(at)s, 0 FROM placed WHERE %(points_fen)s > 0
+    SELECT id, 1, %(charge_number)s, %(tender)s, '', %(own_fen)s, %(own_fen)s, %(charge_status)s,
+        '', '{}', '', %(at)s, %(at)s, 0 FROM placed WHERE %(own_fen)s > 0
 ), posted AS (
     INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference, order_id, at)
     SELECT p.debit, p.credit, p.amount_fen, p.kind, p.reference, placed.id, %(at)s
@@ -149,36 +167,38 @@ SELECT id FROM placed
 """
 # No condition on the balance: the CHECK of the table refuses what is not there, on the row as it is after any wait.
 _SPEND = """
-    UPDATE payments_account account SET balance_fen = account.balance_fen - %(points_fen)s
+    UPDATE payments_account account SET balance_fen = account.balance_fen - %(own_fen)s
     FROM placed
-    WHERE account.customer_id = %(customer_id)s AND account.kind = 'points' AND %(points_fen)s > 0
+    WHERE account.customer_id = %(customer_id)s AND account.kind = %(tender)s AND %(own_fen)s > 0
 """
+_AUDITED = ("total_fen", "points_fen", "balance_fen")
 _COLUMNS = ", ".join(events.COLUMNS)
 _TELL = events.telling(source="(SELECT * FROM placed WHERE status = 'pay_finished')")
 
 
 def place(placement: Placement) -> int | None:
     """
-    Write the order and all that belongs to it, and take the points.
+    Write the order and all that belongs to it, and take what the customer's account pays.
 
     One statement is a transaction by itself: it needs none around it, and saves the two round trips of one.
 
     Returns the order's id, or None where one of its numbers is taken and nothing was written.
 
-    :raises NotEnough: if the account holds less than the points; nothing was written
+    :raises NotEnough: if the account holds less than that; nothing was written
     """
     parameters = {
         **vars(placement),
         **placement.document.parameters,
+        "own_fen": placement.own_fen,
         "cash_fen": placement.cash_fen,
         "status": placement.status.value,
         "event": placement.event.value if placement.event else "",
         "finished_at": None if placement.cash_fen else placement.at,
         "charge_number": placement.charge_number,
         "charge_status": _charge_status(placement).value,
-        "tender": Tender.POINTS.value,
+        "tender": placement.tender.value,
         "postings": json.dumps([vars(posting) for posting in placement.postings()]),
-        "detail": json.dumps({"total_fen": placement.total_fen, "points_fen": placement.points_fen}),
+        "detail": json.dumps({name: getattr(placement, name) for name in _AUDITED}),
         **events.parameters(kind=EventKind.ORDER_PAID, at=placement.at),
     }
     parts = {"columns": _COLUMNS, "spend": _SPEND, "tell": _TELL, "document": placement.document.insert}

@@ -21,7 +21,7 @@ from payments import audit
 from payments.charges import operations as charges
 from payments.charges import queries as charge_queries
 from payments.charges import sweep
-from payments.charges.models import Tender
+from payments.charges.models import OWN
 from payments.charges.states import Event as ChargeEvent
 from payments.charges.states import Status as ChargeStatus
 from payments.charges.states import next_status
@@ -152,12 +152,12 @@ def _close_alone(*, order_id: int, at: datetime.datetime) -> bool:
 
 @transaction_required
 def _close_locked(*, order_ids: list[int], actor: str, at: datetime.datetime, reason: str) -> None:
-    """Close locked orders that can be: history, points, and what their families reserved. As one, or none."""
+    """Close locked orders that can be: history, own accounts, what their families reserved. As one, or none."""
     families_of = defaultdict(list)
     for order_id, family in Order.objects.filter(pk__in=order_ids).values_list("pk", "family"):
         families_of[family].append(order_id)
     orders.close_all(order_ids=order_ids, actor=actor, at=at, reason=reason)
-    ledger.post(*_release_points(order_ids=order_ids))
+    ledger.post(*_release(order_ids=order_ids))
     outbox.record_all(order_ids=order_ids, kind=EventKind.ORDER_CLOSED, at=at)
     for family, ids in families_of.items():
         families.family(family).release(order_ids=ids)
@@ -166,35 +166,35 @@ def _close_locked(*, order_ids: list[int], actor: str, at: datetime.datetime, re
 _RELEASE = """
 UPDATE payments_charge charge SET status = %(released)s
 FROM payments_order orders
-WHERE orders.id = charge.order_id AND charge.order_id = ANY (%(ids)s) AND charge.tender = %(points)s
+WHERE orders.id = charge.order_id AND charge.order_id = ANY (%(ids)s) AND charge.tender = ANY (%(own)s)
     AND charge.status = ANY (%(settled)s)
-RETURNING charge.number, charge.amount_fen, charge.order_id, orders.customer_id
+RETURNING charge.number, charge.tender, charge.amount_fen, charge.order_id, orders.customer_id
 """
 
 
 @transaction_required
-def _release_points(*, order_ids: list[int]) -> list[Posting]:
-    """Give the orders' points charges back and return what that posts: escrow → points."""
+def _release(*, order_ids: list[int]) -> list[Posting]:
+    """Give back what the customers' own accounts paid and return what that posts: escrow → points or balance."""
     settled = [ChargeStatus.HELD, ChargeStatus.SUCCEEDED]
     released = {next_status(status=status, event=ChargeEvent.RELEASED) for status in settled}
     with connection.cursor() as cursor:
         cursor.execute(
             _RELEASE,
             {
-                "ids": order_ids, "points": Tender.POINTS.value, "released": released.pop().value,
+                "ids": order_ids, "own": [tender.value for tender in OWN], "released": released.pop().value,
                 "settled": [status.value for status in settled],
             },
         )  # fmt: skip
         return [
             Posting(
                 debit=accounts.ESCROW,
-                credit=accounts.customer_code(kind=accounts.Kind.POINTS, customer_id=customer_id),
+                credit=accounts.customer_code(kind=tender, customer_id=customer_id),
                 amount_fen=amount_fen,
                 kind=TransferKind.RELEASE,
                 reference=number,
                 order_id=order_id,
             )
-            for number, amount_fen, order_id, customer_id in cursor.fetchall()
+            for number, tender, amount_fen, order_id, customer_id in cursor.fetchall()
         ]
 
 

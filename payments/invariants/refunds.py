@@ -77,8 +77,8 @@ REFUNDS = (
         JOIN payments_order orders ON orders.id = charge.order_id
         LEFT JOIN LATERAL (
             SELECT sum(amount_fen) FILTER (
-                    WHERE kind IN ('refund', 'shipping_refund', 'excess') AND credit = CASE charge.tender
-                        WHEN 'points' THEN 'points:' || orders.customer_id
+                    WHERE kind IN ('refund', 'shipping_refund', 'excess') AND credit = CASE
+                        WHEN charge.tender = ANY (%(own)s) THEN charge.tender || ':' || orders.customer_id
                         ELSE 'clearing:' || charge.gateway_account_id
                     END
                 ) AS back,

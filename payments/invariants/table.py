@@ -12,7 +12,7 @@ from django.apps import apps
 from django.utils.translation import gettext_lazy as _
 
 from payments.charges import states as charge_states
-from payments.charges.models import CASH
+from payments.charges.models import CASH, OWN
 from payments.invariants.outbox import OUTBOX
 from payments.invariants.refunds import REFUNDS
 from payments.invariants.shape import Invariant
@@ -45,6 +45,7 @@ def parameters() -> dict[str, list[str]]:
             for event, target in row.items()
         ],
         "open": list(charge_states.OPEN),
+        "own": list(OWN),
         "refunds_open": list(refund_states.LEG_OPEN),
         "system": list(accounts.SYSTEM),
         "triggers": list(TRIGGERS),
@@ -138,12 +139,12 @@ TABLE = (
     ),
     Invariant(
         "I4",
-        _("Points and cash add up to an order's total, and shipping is part of it."),
+        _("Points, balance and cash add up to an order's total, and shipping is part of it."),
         "payments_order",
         """
         SELECT number FROM payments_order
-        WHERE total_fen <= 0 OR points_fen < 0 OR cash_fen < 0 OR points_fen + cash_fen <> total_fen
-            OR shipping_fen NOT BETWEEN 0 AND total_fen
+        WHERE total_fen <= 0 OR least(points_fen, balance_fen, cash_fen) < 0
+            OR points_fen + balance_fen + cash_fen <> total_fen OR shipping_fen NOT BETWEEN 0 AND total_fen
         """,
     ),
     Invariant(
@@ -210,19 +211,25 @@ TABLE = (
     ),
     Invariant(
         "I8a",
-        _("Points of an order are in escrow once, as held or taken as the order is, and given back once if it closed."),
-        "payments_order WHERE points_fen > 0",
+        _(
+            "What an order took of points or balance is in escrow once, as held or taken as the order is, and given "
+            "back once if it closed; a balance may be still to pay."
+        ),
+        "payments_order WHERE points_fen > 0 OR balance_fen > 0",
         """
         SELECT orders.number
         FROM payments_order orders
-        LEFT JOIN payments_charge charge ON charge.order_id = orders.id AND charge.tender = 'points'
+        CROSS JOIN LATERAL (VALUES ('points', orders.points_fen), ('balance', orders.balance_fen)) own (tender, fen)
+        LEFT JOIN payments_charge charge ON charge.order_id = orders.id AND charge.tender = own.tender
         LEFT JOIN payments_transfer paid ON paid.reference = charge.number AND paid.kind = 'payment'
         LEFT JOIN payments_transfer back ON back.reference = charge.number AND back.kind = 'release'
-        WHERE (orders.points_fen > 0 OR charge.id IS NOT NULL) AND NOT coalesce(
-            (charge.amount_fen, paid.amount_fen) = (orders.points_fen, orders.points_fen)
-            AND (paid.debit, paid.credit) = ('points:' || orders.customer_id, 'escrow')
+        WHERE (own.fen > 0 OR charge.id IS NOT NULL)
+            AND NOT (own.tender = 'balance' AND charge.id IS NULL AND orders.status IN ('unpaid', 'closed'))
+            AND NOT coalesce(
+            (charge.amount_fen, paid.amount_fen) = (own.fen, own.fen)
+            AND (paid.debit, paid.credit) = (own.tender || ':' || orders.customer_id, 'escrow')
             AND CASE charge.status
-                WHEN 'held' THEN orders.status IN ('unpaid', 'cash_paid') AND back.id IS NULL
+                WHEN 'held' THEN own.tender = 'points' AND orders.status IN ('unpaid', 'cash_paid') AND back.id IS NULL
                 WHEN 'succeeded' THEN orders.status NOT IN ('unpaid', 'closed') AND back.id IS NULL
                 WHEN 'released' THEN orders.status = 'closed'
                     AND (back.debit, back.credit, back.amount_fen) = (paid.credit, paid.debit, paid.amount_fen)
@@ -284,6 +291,22 @@ TABLE = (
                 SELECT FROM payments_charge charge
                 WHERE charge.order_id = orders.id AND charge.tender = ANY (%(cash)s) AND charge.status = ANY (%(open)s)
             )
+        """,
+    ),
+    Invariant(
+        "I8d",
+        _("Score is granted to the customer of its order, and no more of it is taken back."),
+        "payments_transfer WHERE kind IN ('score', 'score_back')",
+        """
+        SELECT coalesce(orders.number, 'no order')
+        FROM (
+            SELECT order_id, debit AS issued, credit AS own, amount_fen AS fen FROM payments_transfer
+            WHERE kind = 'score'
+            UNION ALL SELECT order_id, credit, debit, -amount_fen FROM payments_transfer WHERE kind = 'score_back'
+        ) score LEFT JOIN payments_order orders ON orders.id = score.order_id
+        GROUP BY orders.id
+        HAVING sum(score.fen) < 0 OR NOT coalesce(
+            bool_and((score.issued, score.own) = ('points_issued', 'points:' || orders.customer_id)), false)
         """,
     ),
     Invariant(

@@ -27,6 +27,8 @@ class TransferKind(models.TextChoices):
     TAKE_BACK = "take_back", _("taken back")  # the balance that a recharge filled → refunding
     GIVE_BACK = "give_back", _("not taken back after all")  # refunding → balance
     EXCESS = "excess", _("refunded beyond what was paid")  # suspense → clearing
+    SCORE = "score", _("score")  # points issued → points, for an order that was paid
+    SCORE_BACK = "score_back", _("score taken back")  # points → points issued
 
 
 class XactIdField(models.Field):  # type: ignore[type-arg]  # only the stubs take arguments

@@ -45,6 +45,7 @@ class Order(models.Model):
     total_fen = FenField(_("total"))
     shipping_fen = FenField(_("shipping"))
     points_fen = FenField(_("points"))
+    balance_fen = FenField(_("balance"), db_default=0)
     cash_fen = FenField(_("cash"))
     # What refunds on their way keep reserved, and what has gone back: of the goods, of the shipping.
     refunding_goods_fen = FenField(_("goods being refunded"), db_default=0)
@@ -78,12 +79,16 @@ class Order(models.Model):
             models.CheckConstraint(name="order_kind_known", condition=Q(kind__in=OrderKind.values)),
             models.CheckConstraint(
                 name="order_recharge_is_cash",
-                condition=~Q(kind=OrderKind.RECHARGE) | Q(points_fen=0, shipping_fen=0),
+                condition=~Q(kind=OrderKind.RECHARGE) | Q(points_fen=0, balance_fen=0, shipping_fen=0),
             ),
             models.CheckConstraint(name="order_money_flag_known", condition=Q(money_flag__in=MoneyFlag.values)),
             models.CheckConstraint(name="order_total_positive", condition=Q(total_fen__gt=0)),
-            models.CheckConstraint(name="order_points_positive", condition=Q(points_fen__gte=0, cash_fen__gte=0)),
-            models.CheckConstraint(name="order_tenders_add_up", condition=Q(total_fen=F("points_fen") + F("cash_fen"))),
+            models.CheckConstraint(
+                name="order_tenders_positive", condition=Q(points_fen__gte=0, balance_fen__gte=0, cash_fen__gte=0)
+            ),
+            models.CheckConstraint(
+                name="order_tenders_add_up", condition=Q(total_fen=F("points_fen") + F("balance_fen") + F("cash_fen"))
+            ),
             models.CheckConstraint(
                 name="order_shipping_within_total", condition=Q(shipping_fen__gte=0, shipping_fen__lte=F("total_fen"))
             ),

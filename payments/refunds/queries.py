@@ -1,12 +1,14 @@
 """Reading refunds, and what of an order can still go back."""
 
+import dataclasses
 import datetime
+from collections import Counter
 from collections.abc import Iterable
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from payments.charges.models import CASH, Charge
+from payments.charges.models import CASH, Charge, Tender
 from payments.charges.states import Status as ChargeStatus
 from payments.clients.models import LateMoneyPolicy
 from payments.errors import NotFound
@@ -23,6 +25,15 @@ REFUNDABLE = tuple(status for status, moves in TRANSITIONS.items() if OrderEvent
 class RefundUnknown(NotFound):
     code = "refund_unknown"
     message = _("There is no refund of yours with this refund_no.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shares:
+    """What of a refund goes into the customer's own accounts, and what back by a gateway."""
+
+    points_fen: int
+    balance_fen: int
+    cash_fen: int
 
 
 def by_refund_no(*, client_id: int, refund_no: str) -> Refund | None:
@@ -43,11 +54,14 @@ def detail(*, client_id: int, refund_no: str) -> Refund:
     return found
 
 
-def shares(refund: Refund) -> tuple[int, int]:
-    """Return what of a refund goes into the points account, and what back by a gateway."""
-    legs = list(refund.legs.select_related("charge"))
-    cash_fen = sum(leg.amount_fen for leg in legs if leg.charge.tender in CASH)
-    return sum(leg.amount_fen for leg in legs) - cash_fen, cash_fen
+def shares(refund: Refund) -> Shares:
+    """Return what of a refund goes where."""
+    fen: Counter[str] = Counter()
+    for leg in refund.legs.select_related("charge"):
+        fen[leg.charge.tender] += leg.amount_fen
+    return Shares(
+        points_fen=fen[Tender.POINTS], balance_fen=fen[Tender.BALANCE], cash_fen=sum(fen[cash] for cash in CASH)
+    )
 
 
 def paying(*, order: Order) -> QuerySet[Charge]:

@@ -8,6 +8,7 @@ from payments.charges import operations as charges
 from payments.charges import settlement
 from payments.clients.models import RefundPolicy
 from payments.closing import operations as closing
+from payments.customers import scores
 from payments.customers.grants import Direction, GrantCommand, grant
 from payments.customers.operations import save_customer
 from payments.customers.profiles import Profile
@@ -17,14 +18,15 @@ from payments.gateways import memory
 from payments.gateways.base import Mode, Outcome, PaymentState, RefundState
 from payments.invariants.table import TABLE
 from payments.ledger.accounts import Kind
-from payments.models import Order, WebhookEndpoint
+from payments.models import Customer, Order, WebhookEndpoint
 from payments.orders.models import OrderKind
 from payments.outbox import operations as outbox
 from payments.refunds import console
 from payments.refunds import operations as refunds
 from payments.refunds import settlement as refund_settlement
 from payments.refunds.operations import RefundCommand
-from tests.world import make_client, make_memory_account
+from payments.transactions import transaction
+from tests.world import make_client, make_memory_account, place_by_balance
 
 FAMILIES = ("checkout", "payments")
 EVERY = {invariant.name for invariant in TABLE} | {*FAMILIES}
@@ -34,6 +36,12 @@ def give(client, *, points_fen):
     save_customer(client_id=client.pk, profile=Profile(user_id="442090", ee_no="a09999"), actor="test")
     command = GrantCommand(grant_no="g1", kind=Kind.POINTS, direction=Direction.IN, amount_fen=points_fen)
     grant(client_id=client.pk, user_id="442090", command=command, actor="test")
+
+
+def give_balance(client):
+    command = GrantCommand(grant_no="g2", kind=Kind.BALANCE, direction=Direction.IN, amount_fen=15_000)
+    grant(client_id=client.pk, user_id="442090", command=command, actor="test")
+    return Customer.objects.get(client=client)
 
 
 def place(client, number):
@@ -123,6 +131,19 @@ def make_refunds():
     at_the_console = pay(place(client, "console"))
     state = RefundState(outcome=Outcome.SUCCEEDED, number="c-1", amount_fen=10_001)
     console.book(charge_id=at_the_console.charges.get().pk, number="c-1", state=state, at=timezone.now())
+    buy_by_balance(client)
+
+
+def buy_by_balance(client):
+    """Two orders that the balance pays: one brings score, one goes back in part and takes of its score with it."""
+    customer = give_balance(client)
+    for label in ("balance", "balance-back"):
+        order = place_by_balance(customer=customer, number=label, total_fen=5_000)
+        with transaction():
+            scores.grant(customer_id=customer.pk, order_id=order.pk, amount_fen=50, reference=order.number)
+    ask_back(order, goods_fen=1_000)
+    with transaction():
+        scores.take_back(customer_id=customer.pk, order_id=order.pk, amount_fen=10, reference=f"{order.number}_R1")
 
 
 def close_and_pay_late(client):

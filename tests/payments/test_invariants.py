@@ -8,6 +8,7 @@ from django.db.transaction import atomic, set_rollback
 
 from payments import invariants
 from payments.invariants.table import TABLE
+from payments.models import Order
 from payments.transactions import transaction
 from tests.payments.books import EVERY, make_books, make_refunds, number
 from tests.payments.sabotage import SABOTAGE
@@ -73,6 +74,14 @@ def test_a_breach_is_reported_and_nothing_else(books, what):
     behind_its_back(*statements)
 
     assert set(broken()) == expected
+
+
+@pytest.mark.parametrize(("label", "status"), [("held", "unpaid"), ("late", "closed")])
+def test_a_balance_that_is_still_to_pay_or_never_paid_breaks_nothing(books, label, status):
+    behind_its_back(f"UPDATE payments_order SET balance_fen = cash_fen, cash_fen = 0 WHERE client_order_no = '{label}'")
+
+    assert Order.objects.get(client_order_no=label).status == status
+    assert broken() == {}
 
 
 def test_every_invariant_is_broken_by_some_sabotage():

@@ -98,6 +98,7 @@ KEPT = {
     "total_fen": "total_fen + 1",
     "shipping_fen": "shipping_fen - 1",
     "points_fen": "points_fen + 1",
+    "balance_fen": "balance_fen + 1",
     "cash_fen": "cash_fen + 1",
     "created_at": "now() + interval '1 day'",
 }
@@ -143,9 +144,15 @@ def make_order(**changes):
     ("changes", "constraint"),
     [
         ({"total_fen": 0, "points_fen": 0, "cash_fen": 0, "shipping_fen": 0}, "order_total_positive"),
-        ({"points_fen": -1, "cash_fen": 101}, "order_points_positive"),
-        ({"cash_fen": -1, "points_fen": 101}, "order_points_positive"),
+        ({"points_fen": -1, "cash_fen": 101}, "order_tenders_positive"),
+        ({"balance_fen": -1, "cash_fen": 61}, "order_tenders_positive"),
+        ({"cash_fen": -1, "points_fen": 101}, "order_tenders_positive"),
         ({"cash_fen": 61}, "order_tenders_add_up"),
+        ({"balance_fen": 1}, "order_tenders_add_up"),
+        (
+            {"kind": "recharge", "shipping_fen": 0, "points_fen": 0, "cash_fen": 0, "balance_fen": 100},
+            "order_recharge_is_cash",
+        ),
         ({"shipping_fen": 101}, "order_goods_refunded_within"),
         ({"shipping_fen": -1}, "order_shipping_refunded_within"),
         ({"status": "paid"}, "order_status_known"),
