@@ -3,6 +3,7 @@ The demonstration's world: the documents' own example customers, clients whose k
 simulator. Its secrets are public, so it exists in the sandbox alone.
 """
 
+import contextlib
 import dataclasses
 import secrets
 from typing import Any
@@ -11,9 +12,12 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
 
-from config import demo_merchants
+from config import demo_merchants, demo_partner
 from payments.clients import operations as clients
+from payments.closing import operations as closing
+from payments.closing.operations import OrderNotClosable
 from payments.customers import grants
 from payments.customers import operations as customers
 from payments.customers.grants import GrantCommand
@@ -21,8 +25,9 @@ from payments.customers.profiles import Profile
 from payments.customers.queries import Direction
 from payments.ledger import queries as ledger
 from payments.ledger.accounts import Kind
-from payments.models import ApiClient, Customer
+from payments.models import ApiClient, Customer, Order
 from payments.money import yuan_text
+from payments.orders.states import AWAITING_CASH
 
 ACTOR = "demo"
 STAFF = {"username": "demo", "password": "onetill-demo"}
@@ -35,6 +40,7 @@ class DemoClient:
     secret: str
     families: tuple[str, ...]
     permissions: tuple[str, ...]
+    default_of: str = ""  # the family whose calls without a token are its
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +51,7 @@ class DemoCustomer:
     user_id: str
     ee_no: str = ""
     real_name: str
+    phone: str = ""
     points_fen: int = 0
     balance_fen: int = 0
 
@@ -60,6 +67,14 @@ CLIENTS = {
         families=("checkout", "payments"),
         permissions=("checkout.point_pay", "payments.grant_value"),
     ),
+    "partner_orders": DemoClient(
+        name="demo-partner",
+        token="demo-partner-token",  # noqa: S106
+        secret="demo-partner-secret",  # noqa: S106
+        families=("partner_orders", "payments"),
+        permissions=("partner_orders.ship_partnerorder", "payments.grant_value"),
+        default_of="partner_orders",
+    ),
     "payments": DemoClient(
         name="demo-shop",
         token="demo-shop-token",  # noqa: S106
@@ -72,6 +87,13 @@ CUSTOMERS = {
     "checkout": DemoCustomer(user_id="442090", ee_no="a09999", real_name="张三", points_fen=13_128),
     "checkout_rich": DemoCustomer(user_id="442091", ee_no="a10000", real_name="李四", points_fen=500_000),
     "checkout_poor": DemoCustomer(user_id="442092", ee_no="a10001", real_name="王五"),
+    "partner_orders": DemoCustomer(
+        client="partner_orders",
+        user_id="41840909af844632885424fbc20cae79",
+        real_name="张学友",
+        phone="18569557087",
+        balance_fen=300_000,
+    ),
     "payments": DemoCustomer(client="payments", user_id="1001", real_name="赵六"),
 }
 
@@ -89,19 +111,27 @@ def build() -> None:
         _make_client(demo)
     for key, customer in CUSTOMERS.items():
         _make_customer(key, customer)
+    demo_partner.build(client=_client("partner_orders"), customer=row("partner_orders"))
     if settings.SIMULATOR_URL:
-        shop = ApiClient.objects.get(name=CLIENTS["payments"].name)
-        demo_merchants.connect(simulator_url=settings.SIMULATOR_URL, v2_client=shop)
+        demo_merchants.connect(simulator_url=settings.SIMULATOR_URL, v2_client=_client("payments"))
 
 
 def reset() -> None:
-    """Give the demo customers what their documents say they have, by transfers: the ledger keeps its history."""
+    """
+    Close the demo customers' open orders and give them what their documents say they have.
+
+    By transfers: the ledger keeps its history. An order that is being paid at this moment stays.
+    """
     require_sandbox()
-    for customer in CUSTOMERS.values():
-        row = Customer.objects.get(client__name=CLIENTS[customer.client].name, user_id=customer.user_id)
-        has_fen = ledger.customer_balances_fen(customer_id=row.pk)
+    rows = {key: row(key) for key in CUSTOMERS}
+    for order in Order.objects.filter(customer__in=rows.values(), status__in=AWAITING_CASH):
+        with contextlib.suppress(OrderNotClosable):
+            closing.close(order_id=order.pk, actor=ACTOR, at=timezone.now(), reason="reset")
+    for key, customer in CUSTOMERS.items():
+        has_fen = ledger.customer_balances_fen(customer_id=rows[key].pk)
         for kind, wants_fen in customer.wants_fen().items():
             _grant(customer, kind=kind, by_fen=wants_fen - has_fen[kind], grant_no=f"reset-{secrets.token_hex(8)}")
+    demo_partner.reset(customer=rows["partner_orders"])
 
 
 def top_up(*, key: str, points_fen: int = 0, balance_fen: int = 0) -> None:
@@ -119,18 +149,36 @@ def describe() -> dict[str, Any]:
         "clients": {
             key: {"token": demo.token, "secret": demo.secret, "sign_type": "MD5"} for key, demo in CLIENTS.items()
         },
-        "customers": {
-            key: {
-                "user_id": int(customer.user_id),
-                "ee_no": customer.ee_no,
-                "points_yuan": yuan_text(customer.points_fen),
-            }
-            if customer.ee_no
-            else {"user_id": customer.user_id}
-            for key, customer in CUSTOMERS.items()
-        },
+        "customers": {key: _described(key) for key in CUSTOMERS},
+        **demo_partner.describe(customer=row("partner_orders")),
         "simulator": {"url": settings.SIMULATOR_URL, "control": f"{settings.SIMULATOR_URL}/control/"},
     }
+
+
+def _described(key: str) -> dict[str, Any]:
+    """Return a customer as the documents of their family name them, with what they begin with."""
+    customer = CUSTOMERS[key]
+    match customer.client:
+        case "checkout":
+            points_yuan = yuan_text(customer.points_fen)
+            return {"user_id": int(customer.user_id), "ee_no": customer.ee_no, "points_yuan": points_yuan}
+        case "partner_orders":
+            return {
+                "user_id": customer.user_id,
+                "balance_yuan": yuan_text(customer.balance_fen),
+                "address_id": demo_partner.address_id(customer=row(key)),
+            }
+    return {"user_id": customer.user_id}
+
+
+def row(key: str) -> Customer:
+    """Return the stored customer of a key of `CUSTOMERS`."""
+    customer = CUSTOMERS[key]
+    return Customer.objects.get(client__name=CLIENTS[customer.client].name, user_id=customer.user_id)
+
+
+def _client(key: str) -> ApiClient:
+    return ApiClient.objects.get(name=CLIENTS[key].name)
 
 
 def first_order_curl() -> str:
@@ -172,12 +220,16 @@ def _make_client(demo: DemoClient) -> None:
     client.set_token(demo.token)
     client.set_secret(demo.secret)
     client.redirect_hosts = ["www.example.com", urlsplit(settings.BASE_URL).hostname or "localhost"]
-    client.save(update_fields=["token_sha256", "sealed_secret", "redirect_hosts"])
+    # The apps of a family that knows no token are old, and read only the body (CONTRACTS).
+    client.default_of, client.always_http_200 = demo.default_of, bool(demo.default_of)
+    client.save(update_fields=["token_sha256", "sealed_secret", "redirect_hosts", "default_of", "always_http_200"])
 
 
 def _make_customer(key: str, customer: DemoCustomer) -> None:
-    client = ApiClient.objects.get(name=CLIENTS[customer.client].name)
-    profile = Profile(user_id=customer.user_id, ee_no=customer.ee_no, real_name=customer.real_name)
+    client = _client(customer.client)
+    profile = Profile(
+        user_id=customer.user_id, ee_no=customer.ee_no, phone=customer.phone, real_name=customer.real_name
+    )  # fmt: skip
     customers.save_customer(client_id=client.pk, profile=profile, actor=ACTOR)
     for kind, wants_fen in customer.wants_fen().items():
         _grant(customer, kind=kind, by_fen=wants_fen, grant_no=f"opening-{key}-{kind}")
@@ -186,7 +238,7 @@ def _make_customer(key: str, customer: DemoCustomer) -> None:
 def _grant(customer: DemoCustomer, *, kind: Kind, by_fen: int, grant_no: str) -> None:
     if not by_fen:
         return
-    client = ApiClient.objects.get(name=CLIENTS[customer.client].name)
+    client = _client(customer.client)
     direction = Direction.IN if by_fen > 0 else Direction.OUT
     command = GrantCommand(grant_no=grant_no, kind=kind, direction=direction, amount_fen=abs(by_fen), reason=ACTOR)
     grants.grant(client_id=client.pk, user_id=customer.user_id, command=command, actor=ACTOR)

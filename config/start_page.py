@@ -6,6 +6,7 @@ signature of whoever comes back. Outside the sandbox there is no such page.
 """
 
 import datetime
+import functools
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +25,10 @@ from django.views import View
 
 from checkout import operations as checkout
 from checkout.cashier import CheckoutCashier
-from config import demo
+from config import demo, demo_partner
+from partner_orders import operations as partner_orders
+from partner_orders.models import PayType
+from partner_orders.operations import PayCommand
 from payments.cashier.views import HttpResponseSeeOther
 from payments.cashier.wpay import WpayView
 from payments.clients import login_codes, signing
@@ -45,8 +49,8 @@ class DemoOrder:
     label: str | Promise
     hint: str | Promise
     customer: str  # a key of demo.CUSTOMERS
-    total_fen: int
     make: Callable[["DemoOrder"], str]
+    total_fen: int = 0  # a gift pack has its own price
     title: str | Promise = ""  # of an order that is made directly; a checkout order names itself
     kind: OrderKind = OrderKind.GOODS
 
@@ -72,12 +76,12 @@ def _make_checkout_order(wanted: DemoOrder) -> str:
 
 
 def _fill_up(*, client: ApiClient, key: str) -> None:
-    """Give a demo customer back the points that earlier demo orders took."""
+    """Give a demo customer back what earlier demo orders took."""
     who = demo.CUSTOMERS[key]
     customer = Customer.objects.get(client=client, user_id=who.user_id)
-    missing_fen = who.points_fen - ledger.customer_balances_fen(customer_id=customer.pk)[Kind.POINTS]
-    if missing_fen > 0:
-        demo.top_up(key=key, points_fen=missing_fen)
+    has_fen = ledger.customer_balances_fen(customer_id=customer.pk)
+    missing_fen = {kind: max(wants_fen - has_fen[kind], 0) for kind, wants_fen in who.wants_fen().items()}
+    demo.top_up(key=key, points_fen=missing_fen[Kind.POINTS], balance_fen=missing_fen[Kind.BALANCE])
 
 
 def _make_direct_order(wanted: DemoOrder) -> str:
@@ -94,6 +98,21 @@ def _make_direct_order(wanted: DemoOrder) -> str:
     )
     client = ApiClient.objects.get(name=demo.CLIENTS[who.client].name)
     return WpayView.path(direct.place_order(client=client, command=command, at=at))
+
+
+def _make_partner_order(wanted: DemoOrder, *, pay_type: PayType) -> str:
+    client = ApiClient.objects.get(name=demo.CLIENTS["partner_orders"].name)
+    _fill_up(client=client, key=wanted.customer)
+    command = PayCommand(
+        user_id=demo.CUSTOMERS[wanted.customer].user_id,
+        pay_type=pay_type,
+        pack_uid=demo_partner.PACK_UID,
+        coupon_uid="",
+        address_id=demo_partner.address_id(customer=demo.row(wanted.customer)),
+        key=secrets.token_hex(8),
+    )
+    bought = partner_orders.pay(client=client, command=command, at=timezone.now())
+    return WpayView.path(bought.document.order.number)
 
 
 DEMO_ORDERS: dict[str, DemoOrder] = {
@@ -143,6 +162,18 @@ DEMO_ORDERS: dict[str, DemoOrder] = {
         make=_make_direct_order,
         title=_("An appointment"),
         kind=OrderKind.APPOINTMENT,
+    ),
+    "partner_balance": DemoOrder(
+        label=_("Partner programme: a gift pack of ¥300, from the balance"),
+        hint=_("Document 002: paid at once, and the customer is lifted to V5"),
+        customer="partner_orders",
+        make=functools.partial(_make_partner_order, pay_type=PayType.BALANCE),
+    ),
+    "partner_alipay": DemoOrder(
+        label=_("Partner programme: a gift pack of ¥300, by Alipay"),
+        hint=_("Document 002: a piece of the stock is held until it is paid"),
+        customer="partner_orders",
+        make=functools.partial(_make_partner_order, pay_type=PayType.ALIPAY),
     ),
 }
 

@@ -18,7 +18,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print the demo world for machines")
         parser.add_argument(
-            "--reset", action="store_true", help="give the demo customers their documented balances again"
+            "--reset",
+            action="store_true",
+            help="close the demo customers' open orders and give them their documented balances, coupons and stock again",
         )
         parser.add_argument("--customer", choices=sorted(demo.CUSTOMERS), help="whom to top up")
         parser.add_argument("--points", default="0", help="yuan of points to give, e.g. 500.00")
