@@ -25,7 +25,7 @@ COUPON_UID = "8c5d3a1f0b6e4d0f9a7c2e4b6d8f0a1c"
 
 
 def build(*, client: ApiClient, customer: Customer) -> None:
-    """Make what is missing: levels, packs with their stock, the document's address, a coupon that is valid for years."""
+    """Make what is missing: levels, packs and their stock, the document's address, a coupon that is valid for years."""
     levels = {
         code: UserLevel.objects.get_or_create(client=client, code=code, defaults={"rank": rank})[0]
         for code, rank in LEVELS.items()

@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--reset",
             action="store_true",
-            help="close the demo customers' open orders and give them their documented balances, coupons and stock again",
+            help="close the demo customers' open orders, and give them their documented balances, coupons and stock",
         )
         parser.add_argument("--customer", choices=sorted(demo.CUSTOMERS), help="whom to top up")
         parser.add_argument("--points", default="0", help="yuan of points to give, e.g. 500.00")
