@@ -233,6 +233,7 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {
 # The rules of the wire (CONTRACTS): numbers a deployment may tune.
 WIRE_BODY_BYTES_MAX = 256 * 1024
 WIRE_DEPTH_MAX = 20
+WIRE_FORM_FIELDS_MAX = 1_000
 SIGN_WINDOW_SECONDS = 300
 LOGIN_CODE_SECONDS = 600
 PARTNER_REPLAY_SECONDS = env.int("PARTNER_REPLAY_SECONDS", 120)  # the same call within it is the same order
@@ -244,6 +245,7 @@ WEBHOOK_PRIVATE_NETWORKS: list[str] = env.list(  # in which receivers may be alt
 WEB_THREADS = env.int("WEB_THREADS", 8)  # of one web process; at most half of them may be inside gateway calls
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = WIRE_BODY_BYTES_MAX
+DATA_UPLOAD_MAX_NUMBER_FIELDS = WIRE_FORM_FIELDS_MAX
 LOGGING_CONFIG = "config.logging.configure"
 LOGGING: dict[str, Any] = {"level": env.str("LOG_LEVEL", "INFO"), "json": env.bool("LOG_JSON", True)}
 METRICS_NETWORKS = env.list(  # who may read /metrics: this host and private networks

@@ -6,12 +6,18 @@ from django.contrib.postgres.forms import SimpleArrayField
 from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from payments.admin.base import AuditedAdmin
 from payments.clients.models import validate_network
 from payments.models import ApiClient
 from payments.wire import ENVELOPES
+
+FAMILIES = [(family, family) for family in ENVELOPES]
 
 
 def _list(field: str, **checks: object) -> SimpleArrayField:
@@ -29,8 +35,15 @@ def _list(field: str, **checks: object) -> SimpleArrayField:
 class ApiClientForm(forms.ModelForm):  # type: ignore[type-arg]
     families = forms.MultipleChoiceField(
         label=_("Families it serves"),
-        choices=[(family, family) for family in ENVELOPES],
+        choices=FAMILIES,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+    default_of = forms.ChoiceField(
+        label=_("Default client of the family"),
+        help_text=ApiClient._meta.get_field("default_of").help_text,  # noqa: SLF001  Django documents _meta
+        choices=[("", "—"), *FAMILIES],
+        required=False,
+        widget=UnfoldAdminSelectWidget,
     )
     allowed_networks = _list("allowed_networks", validators=[validate_network])
     unsigned_from = _list("unsigned_from", validators=[validate_network])
@@ -45,7 +58,7 @@ class ApiClientAdmin(AuditedAdmin):
     search_fields = ("name",)
     readonly_fields = ("name", "user", "created_at")
     fieldsets = (
-        (None, {"fields": (("name", "user"), ("is_active", "created_at"), "families")}),
+        (None, {"fields": (("name", "user"), ("is_active", "created_at"), "families", "default_of")}),
         (_("Calls"), {"fields": ("sign_type", "allowed_networks", "unsigned_from", "always_http_200")}),
         (_("Orders"), {"fields": ("points_policy", "order_ttl_seconds", "redirect_hosts")}),
         (_("Refunds"), {"fields": ("refund_policy", "approval_above_fen", "late_money_policy")}),

@@ -2,7 +2,8 @@
 Who calls: token, network, family, timestamp and sign, in this order, with one SQL statement.
 
 What a view asks for stands on the view (`FamilyViewSet`); a timestamp or sign that it does not ask for is checked
-where it is sent. A client's `unsigned_from` lists networks whose calls need neither.
+where it is sent. A client's `unsigned_from` lists networks whose calls need neither. Where a family has a default
+client, a call without a token is that client's: then its sign is all that proves it, and is always asked for.
 """
 
 import datetime
@@ -30,20 +31,20 @@ class ClientAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, ApiClient] | None:
         """
-        Return account and client; None without a token, which `IsClient` then asks for.
+        Return account and client; None without a token or a default client, for which `IsClient` then asks.
 
         :raises OnetillError: one of `payments.clients.errors`
         """
         token = token_of(request.META.get("HTTP_AUTHORIZATION", ""))
-        if not token:
-            return None
-        client = queries.by_token(token=token)
+        view = cast("Any", (request.parser_context or {}).get("view"))
+        client = queries.by_token(token=token) if token else _default_client(view)
         if client is None or not (client.is_active and client.user.is_active):
+            if not token:
+                return None
             raise errors.TokenUnknown
         bind_contextvars(client=client.name)
         request._request.client = client  # type: ignore[attr-defined]  # noqa: SLF001  for the exception handler
-        view = cast("Any", (request.parser_context or {}).get("view"))
-        _check_origin_and_sign(request=request, client=client, view=view)
+        _check_origin_and_sign(request=request, client=client, view=view, has_token=bool(token))
         return client.user, client
 
     def authenticate_header(self, request: Request) -> str:
@@ -61,7 +62,12 @@ def token_of(header: str) -> str:
     return rest.strip() if scheme.lower() in SCHEMES else header.strip()
 
 
-def _check_origin_and_sign(*, request: Request, client: ApiClient, view: Any) -> None:
+def _default_client(view: Any) -> ApiClient | None:
+    """Not every view is a family's: the schema's is nobody's."""
+    return queries.by_default(family=view.family) if getattr(view, "default_client_serves", False) else None
+
+
+def _check_origin_and_sign(*, request: Request, client: ApiClient, view: Any, has_token: bool) -> None:
     origin = caller(request.META)
     if client.allowed_networks and not origin.is_in(client.allowed_networks):
         raise errors.NetworkNotAllowed
@@ -72,7 +78,7 @@ def _check_origin_and_sign(*, request: Request, client: ApiClient, view: Any) ->
     params = parameters(request)
     if view.timestamp_required or _is_sent(params.get("timestamp")):
         _check_timestamp(params, now=timezone.now())
-    if view.sign_required or _is_sent(params.get("sign")):
+    if view.sign_required or not has_token or _is_sent(params.get("sign")):
         _check_sign(params, client=client)
 
 

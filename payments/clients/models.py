@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from payments import secrets
@@ -73,6 +73,16 @@ class ApiClient(models.Model):
     webhook_secret_before_until = models.DateTimeField(null=True, editable=False)  # signed with as well until then
     sign_type = models.CharField(_("signing method"), max_length=16, choices=SignType, default=SignType.MD5)
     families = ArrayField(models.CharField(max_length=32), verbose_name=_("families it serves"), default=list)
+    default_of = models.CharField(
+        _("default client of the family"),
+        max_length=32,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "Calls without a token are this client's, where the family's document names none. They are signed."
+        ),
+    )
     allowed_networks = ArrayField(
         models.CharField(max_length=43, validators=[validate_network]),
         verbose_name=_("networks it may call from"),
@@ -138,10 +148,24 @@ class ApiClient(models.Model):
                 name="client_approval_limit_not_negative",
                 condition=Q(approval_above_fen__isnull=True) | Q(approval_above_fen__gte=0),
             ),
+            models.UniqueConstraint(
+                name="client_default_of_family_once",
+                fields=["default_of"],
+                condition=~Q(default_of=""),
+                violation_error_message=_("The family has a default client already."),
+            ),
+            models.CheckConstraint(
+                name="client_default_serves_family",
+                condition=Q(default_of="") | Q(families__contains=[F("default_of")]),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        if self.default_of and self.default_of not in self.families:
+            raise ValidationError({"default_of": _("The default client of a family must serve it.")})
 
     @property
     def actor(self) -> str:

@@ -58,12 +58,15 @@ def create_client(
     redirect_hosts: Sequence[str] = (),
     allowed_networks: Sequence[str] = (),
     permissions: Sequence[str] = (),
+    default_of: str = "",
+    always_http_200: bool = False,
 ) -> Keys:
     """
-    Make a client with its service account. `permissions` are Django's, such as `checkout.point_pay`.
+    Make a client with its service account. `permissions` are Django's, such as `checkout.point_pay`; `default_of` is
+    the family whose calls without a token are its.
 
     :raises ClientNameTaken: if a client or an account has the name
-    :raises ClientUnfit: for a name, network or permission that is none
+    :raises ClientUnfit: for a name, network or permission that is none, or a family that has a default client
     """
     with transaction():
         if ApiClient.objects.filter(name=name).exists():
@@ -81,6 +84,8 @@ def create_client(
             sign_type=sign_type,
             redirect_hosts=list(redirect_hosts),
             allowed_networks=list(allowed_networks),
+            default_of=default_of,
+            always_http_200=always_http_200,
         )
         keys = _new_keys(client)
         try:

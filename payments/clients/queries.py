@@ -1,4 +1,4 @@
-"""Who a token belongs to."""
+"""Who calls: by token, or as the default client of a family."""
 
 from django.contrib.auth import get_user_model
 from django.db import connection
@@ -13,7 +13,7 @@ _CLIENT = (
 )  # fmt: skip
 _USER = ("id", "username", "is_active")
 # Written out because it runs before every call: the ORM takes longer to build this than PostgreSQL to answer it.
-_BY_TOKEN = f"""
+_SELECT = f"""
     SELECT {", ".join(f"client.{name}" for name in _CLIENT)}, {", ".join(f"account.{name}" for name in _USER)},
         ARRAY(
             SELECT content_type.app_label || '.' || permission.codename
@@ -26,8 +26,9 @@ _BY_TOKEN = f"""
             )
         )
     FROM payments_apiclient client JOIN auth_user account ON account.id = client.user_id
-    WHERE client.token_sha256 = %s
 """  # noqa: S608  only column names of ours stand in it
+_BY_TOKEN = f"{_SELECT} WHERE client.token_sha256 = %s"
+_BY_DEFAULT = f"{_SELECT} WHERE client.default_of = %s"
 
 
 def by_token(*, token: str) -> ApiClient | None:
@@ -37,8 +38,17 @@ def by_token(*, token: str) -> ApiClient | None:
     The look-up is by digest, so its time tells nothing about how much of a guess was right. Whether client and
     account are active is the caller's to judge.
     """
+    return _read(_BY_TOKEN, token_digest(token))
+
+
+def by_default(*, family: str) -> ApiClient | None:
+    """Return the default client of `family` as `by_token` does."""
+    return _read(_BY_DEFAULT, family)
+
+
+def _read(statement: str, key: str) -> ApiClient | None:
     with connection.cursor() as cursor:
-        cursor.execute(_BY_TOKEN, [token_digest(token)])
+        cursor.execute(statement, [key])
         row = cursor.fetchone()
     if row is None:
         return None

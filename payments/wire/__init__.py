@@ -17,12 +17,14 @@ from payments.wire.fields import (
     read_timestamp,
     web_host,
 )
+from payments.wire.forms import FORM_PARSERS
 from payments.wire.pages import CursorPagination
 from payments.wire.parsers import StrictJSONParser, parameters
 from payments.wire.refusals import exception_handler
 
 __all__ = [
     "ENVELOPES",
+    "FORM_PARSERS",
     "CursorPagination",
     "Envelope",
     "EnvelopeRenderer",

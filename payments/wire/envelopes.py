@@ -1,10 +1,12 @@
 """What goes out: each family's envelope, as one row of a table."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
 from django.utils.translation import gettext as _
 from rest_framework.renderers import BaseRenderer
 
@@ -33,10 +35,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """How a family says yes (a result, its result code) and no. Keys stand in the documents' order."""
+    """
+    How a family says yes (a result, its result code) and no. Keys stand in the documents' order.
+
+    `language`: of all that the family says, where its document shows one; else it is the caller's Accept-Language.
+    """
 
     success: Callable[[Any, str], dict[str, Any]]
     refusal: Callable[[Refusal], dict[str, Any]]
+    language: str = ""
 
 
 ENVELOPES: dict[str, Envelope] = {
@@ -48,6 +55,17 @@ ENVELOPES: dict[str, Envelope] = {
             "result": {},
             "success": False,
         },
+    ),
+    "partner_orders": Envelope(
+        success=lambda result, _code: {"code": 1, "errors": {}, "msg": "操作成功", "result": result},
+        refusal=lambda refusal: {
+            "code": 0,
+            "errors": refusal.fields,
+            "msg": refusal.message,
+            "result": {},
+            "error_code": refusal.code,
+        },
+        language="zh-hans",
     ),
     "payments": Envelope(
         success=lambda result, _code: {"status_code": 0, "data": result},
@@ -74,11 +92,24 @@ class EnvelopeRenderer(BaseRenderer):
         return b"" if data is None else encode(data).encode()
 
 
+@contextlib.contextmanager
+def language_of(family: str) -> Iterator[dict[str, str]]:
+    """Speak the family's language, whatever Accept-Language says, and yield the headers that tell so."""
+    language = ENVELOPES[family].language
+    if not language:
+        yield {}
+        return
+    with translation.override(language):
+        yield {"Content-Language": language}
+
+
 def unknown_path(request: HttpRequest, *, family: str) -> HttpResponse:
     """Answer 404 in the envelope of `family`: the last pattern under the family's prefix."""
-    refusal = Refusal(status=404, code="unknown_path", message=_("There is nothing at this address. Check the path."))
+    with language_of(family) as headers:
+        message = _("There is nothing at this address. Check the path.")
+    refusal = Refusal(status=404, code="unknown_path", message=message)
     body = encode(ENVELOPES[family].refusal(refusal))
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", **headers}
     return HttpResponse(body, status=refusal.status, content_type=CONTENT_TYPE, headers=headers)
 
 

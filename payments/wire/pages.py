@@ -1,21 +1,23 @@
 """Lists by cursor: page 10,000 costs what page 1 costs."""
 
+import base64
 import re
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import DataError
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import NotFound
 from rest_framework.pagination import Cursor
 from rest_framework.pagination import CursorPagination as RestCursorPagination
 from rest_framework.request import Request
 
 from payments.errors import Malformed
+from payments.wire.encoding import encode
+from payments.wire.parsers import parameters
 
 _SIZE = re.compile(r"[0-9]{1,4}")
 
@@ -46,18 +48,24 @@ class CursorPagination(RestCursorPagination):
     _previous: str | None
 
     def get_page_size(self, request: Request) -> int:
-        given = request.query_params.get(self.page_size_query_param)
+        given = parameters(request).get(self.page_size_query_param)
         if given is None:
             return self.page_size
-        if not _SIZE.fullmatch(given) or not 1 <= int(given) <= self.max_page_size:
+        if not isinstance(given, str) or not _SIZE.fullmatch(given) or not 1 <= int(given) <= self.max_page_size:
             raise UnreadablePageSize(field=self.page_size_query_param, most=self.max_page_size)
         return int(given)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
+        given = parameters(request).get(self.cursor_query_param)
+        if given is None:
+            return None
         try:
-            return super().decode_cursor(request)
-        except NotFound:
+            told = parse_qs(base64.b64decode(given.encode("ascii")).decode("ascii"), keep_blank_values=True)
+            is_reverse = bool(int(told.get("r", ["0"])[0]))
+            position: Any = told.get("p", [None])[0]  # text; the stubs say a number
+        except (AttributeError, ValueError):  # the first, where the body of a POST has no text there
             raise UnreadableCursor(field=self.cursor_query_param) from None
+        return Cursor(offset=0, reverse=is_reverse, position=position)
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         size = self.get_page_size(request)
@@ -65,14 +73,14 @@ class CursorPagination(RestCursorPagination):
         ordering = self.get_ordering(request, queryset, view)
         if cursor.reverse:
             ordering = tuple(_opposite(column) for column in ordering)
-        position: Any = cursor.position  # text; the stubs say a number
+        position: Any = cursor.position
         try:
             if position is not None:
                 queryset = queryset.filter(self.beyond(ordering, position.split(",")))
             rows = list(queryset.order_by(*ordering)[: size + 1])
         except (ValueError, ValidationError, DataError):  # a position that is none, in a cursor that somebody made up
             raise UnreadableCursor(field=self.cursor_query_param) from None
-        self.base_url = settings.BASE_URL + request.get_full_path()  # the Host is whatever the caller says it is
+        self.base_url = settings.BASE_URL + _address_of(request)  # the Host is whatever the caller says it is
         page = rows[:size]
         onward = _position_of(page[-1], ordering) if len(rows) > size else None
         back = position if position is None or not page else _position_of(page[0], ordering)
@@ -104,6 +112,16 @@ class CursorPagination(RestCursorPagination):
             "next": self._link(self._next, reverse=False),
             "previous": self._link(self._previous, reverse=True),
         }
+
+
+def _address_of(request: Request) -> str:
+    """Return the address that a GET with the same parameters has: links lead on from a POST by GET, too."""
+    address: str = request.get_full_path()
+    if request.method in {"GET", "HEAD"}:
+        return address
+    given = {name: value for name, value in parameters(request).items() if value is not None}
+    texts = {name: value if isinstance(value, str) else encode(value) for name, value in given.items()}
+    return f"{address.partition('?')[0]}?{urlencode(texts)}"
 
 
 def _position_of(row: Any, ordering: Sequence[str]) -> str:

@@ -84,13 +84,30 @@ class StrictJSONParser(BaseParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        limit = settings.WIRE_BODY_BYTES_MAX
-        body = stream.read(limit + 1)  # Content-Length is the caller's word: the bytes are counted
-        if len(body) > limit:
-            raise TooLarge(limit=limit)
-        if parser_context and len(body) < int(parser_context["request"].META.get("CONTENT_LENGTH") or 0):
-            raise CutShort
-        return parse_object(body)
+        return parse_object(body_of(stream, parser_context))
+
+
+def body_of(stream: IO[Any], parser_context: Mapping[str, Any] | None) -> bytes:
+    """
+    Return a body, whole.
+
+    :raises TooLarge: past WIRE_BODY_BYTES_MAX
+    :raises CutShort: where it ends before its Content-Length
+    """
+    limit = settings.WIRE_BODY_BYTES_MAX
+    body: bytes = stream.read(limit + 1)  # Content-Length is the caller's word: the bytes are counted
+    if len(body) > limit:
+        raise TooLarge(limit=limit)
+    if parser_context and len(body) < int(parser_context["request"].META.get("CONTENT_LENGTH") or 0):
+        raise CutShort
+    return body
+
+
+def text_of(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise NotUTF8 from None
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -99,10 +116,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
     :raises Malformed: one of this module's errors, with the field where one is to blame
     """
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        raise NotUTF8 from None
+    text = text_of(body)
     limit = settings.WIRE_DEPTH_MAX
     try:
         value = json.loads(
@@ -124,9 +138,19 @@ def parameters(request: Request) -> Mapping[str, Any]:
     if request.method not in {"GET", "HEAD"}:
         if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
             raise LengthMissing
-        return cast("Mapping[str, Any]", request.data)
+        return cast("Mapping[str, Any]", request.data or {})  # no body of a form is an empty QueryDict
     query: QueryDict = request.query_params
-    params = unique((name, value) for name, values in query.lists() for value in values)
+    return flat((name, value) for name, values in query.lists() for value in values)
+
+
+def flat(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """
+    Return the pairs of a form or query string as a dict.
+
+    :raises DuplicateName: for the first name that stands twice
+    :raises UnusableText: for a name or value with a NUL in it
+    """
+    params = unique(pairs)
     _walk(params, limit=settings.WIRE_DEPTH_MAX)
     return params
 

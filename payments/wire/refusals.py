@@ -96,8 +96,6 @@ def _of_rest_framework(error: exceptions.APIException) -> Refusal:
             headers = {"Retry-After": str(max(1, math.ceil(cast("Any", error).wait or 0)))}
         case exceptions.MethodNotAllowed():
             code, message = "method_not_allowed", _("This address does not answer that method. See the Allow header.")
-        case exceptions.UnsupportedMediaType():
-            code, message = "unsupported_media_type", _("Send the body as JSON, with Content-Type: application/json.")
         case exceptions.NotFound():
             code, message = "not_found", _("There is no such thing, or it is not yours. Check the number.")
         case exceptions.PermissionDenied():

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, re_path
+from django.utils.translation import gettext_lazy as _
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
@@ -15,19 +16,30 @@ from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
 from structlog.contextvars import get_contextvars
 
-from payments.wire.envelopes import ENVELOPES
+from payments.errors import Malformed
+from payments.wire.envelopes import ENVELOPES, language_of
 from payments.wire.pages import CursorPagination
 from payments.wire.parsers import parameters
 
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 
 
+class UnsupportedMediaType(Malformed):
+    status = 415
+    code = "unsupported_media_type"
+    message = _("Send the body with a Content-Type that is taken here: %(types)s.")
+
+
 class OneFormat(BaseContentNegotiation):
     """There is one answer for every caller: an odd Accept header of an old app is no reason for a 406."""
 
-    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
+        """:raises UnsupportedMediaType: for a body in a format that no parser of the view reads"""
         media_type = (request.content_type or "").partition(";")[0].strip().lower()
-        return next((parser for parser in parsers if parser.media_type == media_type), None)
+        by_type = {parser.media_type: parser for parser in parsers}
+        if media_type not in by_type:
+            raise UnsupportedMediaType(types=", ".join(by_type))
+        return by_type[media_type]
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
@@ -40,16 +52,28 @@ class FamilyViewSet(GenericViewSet[Any]):
     """
     Views of one family. What a call must bring is declared here and asked for by the authentication:
 
-    a token always; `timestamp` and `sign` unless a view says otherwise; a permission where a view names one.
+    a token always, but where `default_client_serves`: then a call without one is the family's default client's, and
+    signed; `timestamp` and `sign` unless a view says otherwise; a permission where a view names one. Bodies are JSON; a
+    family whose document names no format adds `FORM_PARSERS` to its `parser_classes`.
     """
 
     family: ClassVar[str]
+    default_client_serves: ClassVar[bool] = False
     permission_required_name = ""  # "checkout.point_pay"
     timestamp_required = True
     sign_required = True
     content_negotiation_class = OneFormat
     pagination_class = CursorPagination
     metadata_class = None  # OPTIONS would describe the view to anyone
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        with language_of(self.family) as headers:
+            answer = super().dispatch(request, *args, **kwargs)
+            if headers and isinstance(answer, Response):
+                answer.render()  # here, where lazy sentences are the family's
+        for name, value in headers.items():
+            answer[name] = value
+        return answer
 
     def validated(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
         """

@@ -25,6 +25,10 @@ class Command(BaseCommand):
         parser.add_argument("--allowed-network", action="append", default=[], dest="allowed_networks")
         parser.add_argument("--permission", action="append", default=[], dest="permissions")
         parser.add_argument(
+            "--default-of", default="", choices=sorted(ENVELOPES), help="the family whose calls without a token are its"
+        )
+        parser.add_argument("--always-http-200", action="store_true", help="answer 200 for refusals below 500")
+        parser.add_argument(
             "--rotate", action="store_true", help="new keys for a client that exists; nothing else changes"
         )
         parser.add_argument(
@@ -60,6 +64,8 @@ class Command(BaseCommand):
             redirect_hosts=options["redirect_hosts"],
             allowed_networks=options["allowed_networks"],
             permissions=[*by_family, *options["permissions"]],
+            default_of=options["default_of"],
+            always_http_200=options["always_http_200"],
             actor=ACTOR,
         )
 
