@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0006_reconciliation"),
+        ("payments", "0007_balance_tender"),
     ]
 
     operations = [
