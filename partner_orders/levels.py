@@ -1,5 +1,7 @@
 """A customer's level: raised by what they buy, lowered only when what supported it went back."""
 
+from django.db.models import Q
+
 from partner_orders.models import CustomerLevel, PartnerOrder, UserLevel
 from payments.transactions import transaction_required
 
@@ -20,4 +22,4 @@ def supported(*, customer_id: int, given_id: int | None) -> UserLevel | None:
     bought = PartnerOrder.objects.filter(
         order__customer_id=customer_id, fulfilled_at__isnull=False, taken_back_at__isnull=True
     ).values("level_id")
-    return (UserLevel.objects.filter(pk__in=bought) | UserLevel.objects.filter(pk=given_id)).order_by("-rank").first()
+    return UserLevel.objects.filter(Q(pk__in=bought) | Q(pk__in=[given_id])).order_by("-rank").first()

@@ -162,7 +162,7 @@ class CustomerCoupon(models.Model):
         indexes = [models.Index(name="coupon_of_customer", fields=["customer", "-id"])]
 
     def __str__(self) -> str:
-        return self.uid
+        return str(self.uid)
 
 
 class Address(models.Model):

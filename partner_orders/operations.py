@@ -173,7 +173,7 @@ def _offer(*, client: ApiClient, customer: CustomerView, command: PayCommand, at
         raise stock.PackSoldOut(field="gift_pos_id")
     address = queries.address(customer_id=customer_id, address_id=command.address_id)
     coupon = queries.coupon(customer_id=customer_id, uid=command.coupon_uid) if command.coupon_uid else None
-    if coupon is not None and coupon.is_used:
+    if coupon is not None and queries.is_held(coupon):
         raise CouponUsed(field="coupon_id")
     return _Offer(
         client=client, customer=customer, command=command, pack=pack, coupon=coupon, address=address,

@@ -2,7 +2,7 @@
 
 import datetime
 import enum
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -75,9 +75,14 @@ def in_state(state: CouponState, *, at: datetime.datetime) -> Q:
     }[state]
 
 
-def coupon_state(own: Any, *, at: datetime.datetime) -> CouponState:
+def is_held(own: CustomerCoupon) -> bool:
+    """Whether an order holds a coupon of `coupons`."""
+    return bool(cast("Any", own).is_used)
+
+
+def coupon_state(own: CustomerCoupon, *, at: datetime.datetime) -> CouponState:
     """Return the state of a coupon of `coupons`."""
-    if own.is_used:
+    if is_held(own):
         return CouponState.USED
     today = timezone.localdate(at)
     if today < own.coupon.valid_from:

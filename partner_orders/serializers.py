@@ -20,7 +20,7 @@ def _length(model: Any, name: str) -> int:
 class PayTypeField(WholeNumberField):
     default_error_messages = {"invalid_choice": _("Send 1 (balance) or 2 (Alipay).")}
 
-    def to_internal_value(self, data: Any) -> PayType:  # type: ignore[override]
+    def to_internal_value(self, data: Any) -> PayType:
         number = super().to_internal_value(data)
         if number not in PayType.values:
             self.fail("invalid_choice")
@@ -68,7 +68,7 @@ class DefaultField(WholeNumberField):
 
     default_error_messages = {"invalid_choice": _("Send 1 or 0.")}
 
-    def to_internal_value(self, data: Any) -> bool:  # type: ignore[override]
+    def to_internal_value(self, data: Any) -> bool:
         number = super().to_internal_value(data)
         if number not in (0, 1):
             self.fail("invalid_choice")

@@ -1,12 +1,14 @@
 """Document 002's address, and those around it: lists and details answer GET and POST alike."""
 
+from typing import Any
+
 from django.urls import re_path
 
 from partner_orders.views import AddressViewSet, CouponViewSet, GiftPackViewSet, PartnerOrderViewSet, PayViewSet
 from payments.wire import unknown_path
 from payments.wire.views import both_slashes
 
-SEARCH = {"get": "search", "post": "search"}
+SEARCH: dict[str, Any] = {"get": "search", "post": "search"}
 SHIPPER = "partner_orders.ship_partnerorder"
 
 urlpatterns = [
