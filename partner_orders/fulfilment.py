@@ -47,7 +47,8 @@ def take_back(*, order: Order, refund: Refund) -> None:
     """
     document = PartnerOrder.objects.select_for_update(of=("self",)).get(order=order)
     if document.fulfilled_at is not None:
-        _take_score_back(order=order, document=document, reference=refund.number)
+        # A number of its own, as a refund's legs have: what is booked under a leg's is what that leg gave back.
+        _take_score_back(order=order, document=document, reference=f"{refund.number}s")
     if order.status not in OVER:
         return
     if document.fulfilled_at is not None and document.taken_back_at is None:

@@ -524,6 +524,21 @@ class Market:
         return orders.fulfil_due(at=timezone.now()), shipping.receive_due(at=timezone.now())
 
 
+def test_control_two_packs_locked_crosswise_are_a_deadlock_that_is_seen(client_):
+    packs = [make_pack(client=client_, uid=f"{n}" * 32) for n in range(2)]
+    meet = meeting(2)
+
+    def lock_both(n):
+        with transaction():
+            GiftPack.objects.select_for_update().get(pk=packs[n].pk)
+            meet()
+            GiftPack.objects.select_for_update().get(pk=packs[1 - n].pk)
+
+    outcomes = at_once(2, lock_both)
+
+    assert sorted(getattr(getattr(outcome, "__cause__", None), "sqlstate", "") for outcome in outcomes) == ["", "40P01"]
+
+
 def test_buying_paying_refunding_closing_and_fulfilling_at_once_meet_no_deadlock(client_, monkeypatch, record_property):
     make_alipay()
     market = Market(client_)
