@@ -1,5 +1,6 @@
 """What must always hold of partner orders, as SQL over all rows: each statement tells what breaks its rule."""
 
+from django.conf import settings
 from django.db import connection
 
 from partner_orders.states import OVER, PAID
@@ -57,6 +58,22 @@ _RULES = (
         AND (document.taken_back_at IS NOT NULL) <> (orders.status = 'total_refund')
     """,
     """
+    WITH score AS (
+        SELECT order_id, sum(amount_fen) FILTER (WHERE kind = 'score') AS granted_fen,
+            sum(amount_fen) FILTER (WHERE kind = 'score_back') AS back_fen
+        FROM payments_transfer WHERE kind IN ('score', 'score_back') GROUP BY order_id
+    )
+    SELECT 'order ' || orders.number || ' has brought another score than its pack says, or lost more than its share'
+    FROM partner_orders_partnerorder document JOIN payments_order orders ON orders.id = document.order_id
+    LEFT JOIN score ON score.order_id = orders.id
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN document.fulfilled_at IS NULL THEN 0 ELSE document.score::bigint * %(point_fen)s END AS due_fen,
+            orders.refunded_goods_fen + orders.refunded_shipping_fen AS refunded_fen
+    ) worth
+    WHERE coalesce(score.granted_fen, 0) <> worth.due_fen
+        OR coalesce(score.back_fen, 0) > worth.due_fen * worth.refunded_fen / orders.total_fen
+    """,
+    """
     WITH supported AS (
         SELECT orders.customer_id, level.rank
         FROM partner_orders_partnerorder document JOIN payments_order orders ON orders.id = document.order_id
@@ -80,7 +97,11 @@ _RULES = (
 def breaches() -> list[str]:
     """Return a sentence for each breach, at most `EXAMPLES_MAX` for each rule."""
     found: list[str] = []
-    parameters = {"over": [str(status) for status in OVER], "paid": [str(status) for status in PAID]}
+    parameters = {
+        "over": [str(status) for status in OVER],
+        "paid": [str(status) for status in PAID],
+        "point_fen": settings.POINT_FEN,
+    }
     with connection.cursor() as cursor:
         for rule in _RULES:
             cursor.execute(f"{rule} LIMIT {EXAMPLES_MAX}", parameters)
