@@ -8,9 +8,10 @@ from urllib.parse import quote, quote_plus, urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rest_framework.views import APIView
 
 from payments.errors import Malformed
-from payments.wire import FORM_PARSERS, forms
+from payments.wire import FORM_PARSERS, forms, parameters
 from payments.wire.parsers import TooLarge
 
 pytestmark = [pytest.mark.urls("tests.payments.wire.urls"), pytest.mark.django_db]
@@ -238,8 +239,9 @@ class TestCalls:
         assert refused(answer) == (400, "malformed_form", [])
 
     @pytest.mark.parametrize("content_type", [FORM, MULTIPART])
-    def test_no_body_is_no_parameters(self, client, content_type):
+    def test_no_body_is_no_parameters(self, client, rf, content_type):
         assert refused(send(client, b"", content_type, "/partner/echo")) == (400, "missing_field", ["total_amount"])
+        assert type(parameters(APIView().initialize_request(rf.generic("POST", "/", b"", content_type)))) is dict
 
     @pytest.mark.parametrize(("body", "content_type"), [(b"a=1", FORM), (parts(part("a", "1")), MULTIPART)])
     def test_a_body_that_breaks_off_or_comes_in_chunks_is_refused(self, client, body, content_type):
