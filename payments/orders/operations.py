@@ -188,11 +188,18 @@ def fulfil_due(*, at: datetime.datetime, limit: int = 100) -> int:
     """Try again what `fulfil` could not do. Returns how many orders were tried."""
     due = Order.objects.filter(fulfil_due_at__lte=at).order_by("fulfil_due_at").values_list("pk", flat=True)[:limit]
     for order_id in list(due):
-        with transaction():
-            order = Order.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=order_id).first()
-            if order is not None and order.fulfil_due_at is not None and order.fulfil_due_at <= at:
-                fulfil(order=order, at=at)
+        try:
+            _fulfil_again(order_id=order_id, at=at)
+        except DATABASE_TROUBLE:  # it stays due; the others are not to wait for it
+            log.exception("fulfilment_interrupted", order_id=order_id)
     return len(due)
+
+
+def _fulfil_again(*, order_id: int, at: datetime.datetime) -> None:
+    with transaction():
+        order = Order.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=order_id).first()
+        if order is not None and order.fulfil_due_at is not None and order.fulfil_due_at <= at:
+            fulfil(order=order, at=at)
 
 
 @transaction_required
