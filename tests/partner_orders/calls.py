@@ -1,0 +1,32 @@
+"""Calling document 002's addresses as the app does: a form, or JSON, signed and without a token."""
+
+import urllib.parse
+
+from payments.clients import signing
+from tests.calls import body
+from tests.calls import signed as stamped
+from tests.world import SECRET, TOKEN
+
+PAY_PATH = "/app/partner/order/pay"
+
+
+def signed(params, *, secret=SECRET):
+    """Return `params` with the sign of document 002, which knows no timestamp."""
+    texts = {name: str(value) if isinstance(value, int) else value for name, value in params.items()}
+    return {**params, "sign": signing.sign(params=texts, secret=secret, sign_type="MD5")}
+
+
+def post(client, path, params, *, form=False, token="", **extra):
+    """POST `params` as they are and return status and JSON."""
+    headers = {"authorization": f"Token {token}"} if token else {}
+    data = urllib.parse.urlencode(params) if form else body(params)
+    content_type = "application/x-www-form-urlencoded" if form else "application/json"
+    response = client.post(
+        path, data=data, content_type=content_type, headers=headers | extra.pop("headers", {}), **extra
+    )
+    return response.status_code, response.json()
+
+
+def call(client, path, params, *, token=TOKEN, **extra):
+    """Call one of the addresses around document 002's: token, timestamp and sign."""
+    return post(client, path, stamped(params), token=token, **extra)
