@@ -67,7 +67,8 @@ _RULES = (
     FROM partner_orders_partnerorder document JOIN payments_order orders ON orders.id = document.order_id
     LEFT JOIN score ON score.order_id = orders.id
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN document.fulfilled_at IS NULL THEN 0 ELSE document.score::bigint * %(point_fen)s END AS due_fen,
+        SELECT CASE WHEN document.fulfilled_at IS NULL THEN 0 ELSE document.score::bigint * %(point_fen)s END
+                AS due_fen,
             orders.refunded_goods_fen + orders.refunded_shipping_fen AS refunded_fen
     ) worth
     WHERE coalesce(score.granted_fen, 0) <> worth.due_fen
@@ -97,7 +98,7 @@ _RULES = (
 def breaches() -> list[str]:
     """Return a sentence for each breach, at most `EXAMPLES_MAX` for each rule."""
     found: list[str] = []
-    parameters = {
+    parameters: dict[str, list[str] | int] = {
         "over": [str(status) for status in OVER],
         "paid": [str(status) for status in PAID],
         "point_fen": settings.POINT_FEN,

@@ -66,7 +66,8 @@ def refused(statement, match, *, model=PartnerOrder, error=DatabaseError):
         "order_id = 0", "uid = repeat('0', 32)", "pay_type = 2", "pack_id = 0", "coupon_id = 0", "coupon_id = NULL",
         "pack_title = 'x'", "order_name = 'x'", "description = 'x'", "price_fen = price_fen + 100",
         "deduct_fen = deduct_fen + 100", "score = score + 1", "level_id = NULL", "level_before = 'x'",
-        "user_phone = 'x'", "user_real_name = 'x'", "receive_name = 'x'", "receive_phone = 'x'", "receive_address = 'x'",
+        "user_phone = 'x'", "user_real_name = 'x'", "receive_name = 'x'", "receive_phone = 'x'",
+        "receive_address = 'x'",
     ],
 )  # fmt: skip
 def test_an_order_keeps_what_it_was_made_of(document, change):
@@ -325,6 +326,7 @@ def test_nothing_that_an_order_points_at_is_deleted(document, model):
 
 @pytest.mark.parametrize("table", ["giftpack", "customercoupon", "coupon", "userlevel"])
 def test_nor_is_it_by_plain_sql(document, table):
-    with pytest.raises(IntegrityError, match="violates foreign key"), savepoint(), connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute(f"DELETE FROM partner_orders_{table}")
+    sql("SET CONSTRAINTS ALL IMMEDIATE")
+
+    with pytest.raises(IntegrityError, match="violates foreign key"):
+        sql(f"DELETE FROM partner_orders_{table}")

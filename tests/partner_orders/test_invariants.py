@@ -239,8 +239,8 @@ def found_by_it(world, what):
 
 def test_of_many_breaches_a_hundred_are_told(world):
     behind_its_back(
-        "INSERT INTO partner_orders_giftpack (client_id, uid, title, order_name, description, price_fen, stock, stocked, "
-        "score, is_shown, created_at) SELECT client_id, md5(n::text), title, order_name, description, "
+        "INSERT INTO partner_orders_giftpack (client_id, uid, title, order_name, description, price_fen, stock, "
+        "stocked, score, is_shown, created_at) SELECT client_id, md5(n::text), title, order_name, description, "
         "price_fen, 0, 1, score, is_shown, created_at "
         f"FROM partner_orders_giftpack, generate_series(1, 130) n WHERE id = {world.plain.pk}"
     )

@@ -295,7 +295,9 @@ def test_a_customer_who_receives_while_the_sweep_does_is_recorded_once(client_):
 
     outcomes = at_once(
         2,
-        lambda n: shipping.receive_due(at=LATER + LONG) if n else [receive(each, at=timezone.now()) for each in documents],
+        lambda n: (
+            shipping.receive_due(at=LATER + LONG) if n else [receive(each, at=timezone.now()) for each in documents]
+        ),
     )
 
     assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)], outcomes
