@@ -5,7 +5,6 @@ After each step every invariant holds, and stock, coupons, balances, points, lev
 plain sums says. Alipay is played by the machine: its pages are signed here, and what it tells is settled here.
 """
 
-import dataclasses
 import datetime
 import itertools
 import os
@@ -19,7 +18,7 @@ from hypothesis.extra.django import TestCase
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from partner_orders import operations, shipping, stock
-from partner_orders.models import PartnerOrder, PayType
+from partner_orders.models import PayType
 from partner_orders.operations import BalanceTooSmall
 from partner_orders.pricing import CouponExpired, CouponTooLarge, CouponUsed
 from partner_orders.queries import CouponUnknown
@@ -36,6 +35,7 @@ from payments.ledger.queries import balance_fen as held_fen
 from payments.models import Charge
 from payments.refunds.operations import OrderNotRefundable
 from payments.refunds.planner import RefundExceeds
+from tests.money_machine.partner_order import Bought
 from tests.partner_orders.dealings import broken, end_attempts, gateway_refunds, is_used, level_of, now_of, refund
 from tests.partner_orders.world import (
     balance_fen,
@@ -60,46 +60,6 @@ PIECES = 3
 REPLAY = datetime.timedelta(seconds=120)
 PAYABLE = charges.GATEWAY_MARGIN + charges.GATEWAY_MINIMUM
 MINUTE = datetime.timedelta(minutes=1)
-
-
-@dataclasses.dataclass(kw_only=True, eq=False)
-class Bought:
-    """What the model knows of an order."""
-
-    document: PartnerOrder
-    asked: tuple  # what a repeated call repeats
-    key: str
-    made_at: datetime.datetime
-    expires_at: datetime.datetime
-    total_fen: int
-    status: str
-    delivery: str = "waiting"
-    refunded_fen: int = 0
-    taken_fen: int = 0
-
-    @property
-    def customer(self):
-        return self.asked[0]
-
-    @property
-    def pack(self):
-        return self.asked[1]
-
-    @property
-    def coupon(self):
-        return self.asked[2]
-
-    @property
-    def by_balance(self):
-        return self.asked[3] == PayType.BALANCE
-
-    @property
-    def holds(self):
-        return self.status not in {"closed", "total_refund"}
-
-    @property
-    def is_paid(self):
-        return self.status in {"pay_finished", "partly_refund"}
 
 
 class PartnerMachine(RuleBasedStateMachine):
@@ -197,21 +157,18 @@ class PartnerMachine(RuleBasedStateMachine):
         return found[-1] if found else None
 
     def _refusal(self, asked):
+        """What the call is refused for: the first of these that is so."""
         customer, pack, coupon, pay_type = asked
-        if not self.stock[pack]:
-            return PackSoldOut
-        if coupon is not None:
-            if self.coupons[coupon].customer != self.customers[customer]:
-                return CouponUnknown
-            if self._holder(coupon):
-                return CouponUsed
-            if timezone.localdate(self.at) > self.valid_until:
-                return CouponExpired
-            if PACKS[pack][0] <= OFF_FEN:
-                return CouponTooLarge
-        if pay_type == PayType.BALANCE and self.balances[customer] < self._price_fen(asked):
-            return BalanceTooSmall
-        return None
+        has_coupon = coupon is not None
+        reasons = {
+            PackSoldOut: not self.stock[pack],
+            CouponUnknown: has_coupon and self.coupons[coupon].customer != self.customers[customer],
+            CouponUsed: has_coupon and bool(self._holder(coupon)),
+            CouponExpired: has_coupon and timezone.localdate(self.at) > self.valid_until,
+            CouponTooLarge: has_coupon and PACKS[pack][0] <= OFF_FEN,
+            BalanceTooSmall: pay_type == PayType.BALANCE and self.balances[customer] < self._price_fen(asked),
+        }
+        return next((error for error, is_so in reasons.items() if is_so), None)
 
     def _holder(self, coupon):
         return [made for made in self.orders if made.coupon == coupon and made.holds]
