@@ -26,9 +26,10 @@ from payments.refunds import operations as refunds
 from payments.refunds import settlement as refund_settlement
 from payments.refunds.operations import RefundCommand
 from payments.transactions import transaction
+from tests.partner_orders.world import buy, make_address, make_pack, make_partner_client
 from tests.world import make_client, make_memory_account, place_by_balance
 
-FAMILIES = ("checkout", "payments")
+FAMILIES = ("checkout", "partner_orders", "payments")
 EVERY = {invariant.name for invariant in TABLE} | {*FAMILIES}
 
 
@@ -132,6 +133,15 @@ def make_refunds():
     state = RefundState(outcome=Outcome.SUCCEEDED, number="c-1", amount_fen=10_001)
     console.book(charge_id=at_the_console.charges.get().pk, number="c-1", state=state, at=timezone.now())
     buy_by_balance(client)
+    buy_a_pack()
+
+
+def buy_a_pack():
+    """Of a client of the partner programme, paid by the balance."""
+    client = make_partner_client(name="partner")
+    save_customer(client_id=client.pk, profile=Profile(user_id="442090", ee_no="a09999"), actor="test")
+    customer = give_balance(client)
+    buy(pack=make_pack(client=client, price_fen=10_000), address=make_address(customer=customer))
 
 
 def buy_by_balance(client):

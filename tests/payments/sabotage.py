@@ -223,6 +223,10 @@ SABOTAGE = {
     "cash booked by nobody": ({"I15b"}, "DELETE FROM payments_auditrow WHERE action LIKE 'charge.%'"),
     "a grant by nobody": ({"I15c"}, "DELETE FROM payments_auditrow WHERE action = 'customer.grant'"),
     "an order without its document": ({"checkout"}, "DELETE FROM checkout_checkoutorder"),
+    "a paid pack that did nothing": (
+        {"partner_orders"},
+        "UPDATE partner_orders_partnerorder SET fulfilled_at = NULL",
+    ),
     "a recharge that was not credited": ({"I2a", "I8b"}, "DELETE FROM payments_transfer WHERE kind = 'recharge'"),
     "a recharge credited to somebody else": (
         {"I2a", "I8b"},
