@@ -23,6 +23,7 @@ from payments.refunds import operations as refunds
 from payments.refunds.operations import RefundCommand
 from tests.calls import post, signed
 from tests.checkout.test_documents import PAY
+from tests.partner_orders.world import make_partner_client, make_something_of_every_kind
 from tests.world import make_difference, make_memory_account
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +46,7 @@ def book(client, shop, alipay):
     refunds.refund(order_id=placed.pk, command=command, actor="client:shop", at=timezone.now())
     WebhookEndpoint.objects.create(client=placed.client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
+    make_something_of_every_kind(client=make_partner_client(name="partner"))
     return placed
 
 
@@ -100,10 +102,15 @@ def users():
 
 
 def test_every_model_of_ours_is_either_settings_or_read_only():
-    ours = {model for app in ("payments", "checkout") for model in apps.get_app_config(app).get_models()}
+    ours = {
+        model for app in ("payments", "checkout", "partner_orders") for model in apps.get_app_config(app).get_models()
+    }
 
-    settings = ("ApiClient", "GatewayAccount", "GatewayDefault", "WebhookEndpoint")
-    assert ours & set(SETTINGS) == {apps.get_model("payments", name) for name in settings}
+    settings = {
+        "payments": ("ApiClient", "GatewayAccount", "GatewayDefault", "WebhookEndpoint"),
+        "partner_orders": ("GiftPack", "UserLevel", "CustomerLevel", "Coupon"),
+    }
+    assert ours & set(SETTINGS) == {apps.get_model(app, name) for app in settings for name in settings[app]}
 
 
 @pytest.mark.parametrize("who", ["nobody", "a customer", "switched off"])

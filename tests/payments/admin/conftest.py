@@ -13,6 +13,7 @@ from payments.models import Appointment, GatewayDefault, Order, WebhookEndpoint
 from payments.outbox import operations as outbox
 from payments.refunds import operations as refunds
 from payments.refunds.operations import RefundCommand
+from tests.partner_orders.world import make_partner_client, make_something_of_every_kind
 from tests.world import make_client, make_customer, make_difference, make_memory_account
 
 
@@ -44,6 +45,7 @@ def order():
     WebhookEndpoint.objects.create(client=client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
     make_difference(charge=charge)
+    make_something_of_every_kind(client=make_partner_client(name="partner"))
     return Order.objects.get(pk=placed.order_id)
 
 
