@@ -140,9 +140,10 @@ class CouponAdmin(FormPagesAdmin, FieldwiseAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         held = PartnerOrder.objects.filter(holds=True)
         found: QuerySet[Any] = super().get_queryset(request)
-        found = found.annotate(number_given=_number_of(CustomerCoupon.objects.all(), by="coupon"))
-        found = found.annotate(number_used=_number_of(held, by="coupon__coupon"))
-        return found
+        return found.annotate(  # type: ignore[no-any-return]
+            number_given=_number_of(CustomerCoupon.objects.all(), by="coupon"),
+            number_used=_number_of(held, by="coupon__coupon"),
+        )
 
     @admin.display(description=_("given"))
     def given(self, coupon: Any) -> SafeString | None:

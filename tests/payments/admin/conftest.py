@@ -45,8 +45,13 @@ def order():
     WebhookEndpoint.objects.create(client=client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
     make_difference(charge=charge)
-    make_something_of_every_kind(client=make_partner_client(name="partner"))
     return Order.objects.get(pk=placed.order_id)
+
+
+@pytest.fixture
+def book(order):
+    """Something of every kind: beside the order, what a family has of its own."""
+    make_something_of_every_kind(client=make_partner_client(name="partner"))
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def named(models):
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 @named(MODELS)
-def test_the_list_opens(boss, order, model, language):
+def test_the_list_opens(boss, book, model, language):
     response = boss.get(page(model, "changelist"), headers={"Accept-Language": language})
 
     assert response.status_code == 200
@@ -48,14 +48,14 @@ def test_the_list_opens(boss, order, model, language):
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 @named(MODELS)
-def test_the_page_of_a_row_opens(boss, order, model, language):
+def test_the_page_of_a_row_opens(boss, book, model, language):
     response = boss.get(page(model, "change", model.objects.first().pk), headers={"Accept-Language": language})
 
     assert response.status_code == 200
 
 
 @named(READ_ONLY)
-def test_nobody_adds(boss, order, model):
+def test_nobody_adds(boss, book, model):
     before = rows(model)
 
     assert boss.get(page(model, "add")).status_code == 403
@@ -64,7 +64,7 @@ def test_nobody_adds(boss, order, model):
 
 
 @named(READ_ONLY)
-def test_nobody_changes(boss, order, model):
+def test_nobody_changes(boss, book, model):
     before = rows(model)
 
     response = boss.post(page(model, "change", model.objects.first().pk), {"status": "closed", "_save": ""})
@@ -74,7 +74,7 @@ def test_nobody_changes(boss, order, model):
 
 
 @named(MODELS)
-def test_nobody_deletes(boss, order, model):
+def test_nobody_deletes(boss, book, model):
     first = model.objects.first()
     before = rows(model)
 
