@@ -29,7 +29,7 @@ class StockTooSmall(Conflict):
 
 class StockTooLarge(Conflict):
     code = "stock_too_large"
-    message = _("That many were never sold of anything: at most %(most)s can be put in altogether.")
+    message = _("At most %(most)s pieces can be put in altogether.")
 
 
 class StockedMeanwhile(Conflict):

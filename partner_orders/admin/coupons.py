@@ -170,8 +170,8 @@ class CustomerCouponAdmin(ReadOnlyAdmin):
     list_select_related = ("coupon", "customer")
     search_fields = ("uid",)
     search_help_text = _("Coupon id, or user number or phone of the customer")
-    fields = ("uid", ("coupon", "customer"), ("shown_state", "held_by"), "given_at")
-    readonly_fields = ("shown_state", "held_by")
+    fields = ("uid", ("coupon", "customer"), ("state", "held_by"), "given_at")
+    readonly_fields = ("state", "held_by")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         holding = PartnerOrder.objects.filter(holds=True).select_related("order")
@@ -187,6 +187,12 @@ class CustomerCouponAdmin(ReadOnlyAdmin):
     def shown_state(self, own: Any) -> tuple[str, str | Promise]:
         state = queries.coupon_state(own, at=timezone.now()).value
         return state, STATES[state]
+
+    @admin.display(description=_("state"))
+    def state(self, own: Any) -> str | Promise:
+        """On the page, which knows no labels."""
+        _value, words = self.shown_state(own)
+        return words  # type: ignore[no-any-return]
 
     @admin.display(description=_("used by the order"))
     def held_by(self, own: Any) -> SafeString | None:

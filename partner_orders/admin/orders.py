@@ -6,6 +6,9 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -25,9 +28,9 @@ from payments.admin.base import DayFilter, DecidingAdmin, request_id_of, yuan
 # number of the wire: what people call it, its colour
 SHOWN: dict[WireStatus, tuple[Any, str]] = {
     WireStatus.UNPAID: (_("unpaid"), "warning"),
-    WireStatus.PAID: (_("paid"), "primary"),
+    WireStatus.PAID: (_("paid"), "success"),
     WireStatus.SHIPPED: (_("shipped"), "info"),
-    WireStatus.RECEIVED: (_("received"), "success"),
+    WireStatus.RECEIVED: (_("received"), ""),
     WireStatus.CLOSED: (_("closed"), ""),
     WireStatus.PARTLY_REFUNDED: (_("partly refunded"), "danger"),
     WireStatus.REFUNDED: (_("refunded"), ""),
@@ -39,7 +42,7 @@ PRICES = (yuan("price_fen", _("price")), yuan("deduct_fen", _("deducted")))
 @admin.register(PartnerOrder)
 class PartnerOrderAdmin(FormPagesAdmin, DecidingAdmin):
     list_display = (
-        "number", "pack_title", "customer", "shown_status", "pay_type", *PRICES, "courier", "created_at",
+        "number", "pack_title", "whose", "shown_status", "pay_type", *PRICES, "courier", "created_at",
     )  # fmt: skip
     list_filter = (
         ("delivery", ChoicesRadioFilter), ("pay_type", ChoicesRadioFilter), ("order__status", ChoicesRadioFilter),
@@ -48,14 +51,14 @@ class PartnerOrderAdmin(FormPagesAdmin, DecidingAdmin):
     search_fields = ("order__number", "uid", "express_number", "receive_phone")
     search_help_text = _("Number or id of the order, tracking number, or user number or phone of the customer")
     actions = ("receive",)
-    readonly_fields = (*PRICES, "customer", "created_at", "shown_status")
+    readonly_fields = (*PRICES, "customer", "created_at", "status")
     fieldsets = (
-        (None, {"fields": (("order", "shown_status"), ("customer", "created_at"), ("uid", "pay_type"))}),
+        (None, {"fields": (("order", "status"), ("customer", "created_at"), ("uid", "pay_type"))}),
         (
             _("As it was sold"),
             {
                 "fields": (
-                    ("pack", "pack_title"), ("order_name", "description"), (*PRICES, "coupon", "holds"),
+                    ("pack", "pack_title"), ("order_name", "description"), PRICES, ("coupon", "holds"),
                     ("score", "level", "level_before"), ("user_real_name", "user_phone"),
                 )
             },
@@ -111,19 +114,32 @@ class PartnerOrderAdmin(FormPagesAdmin, DecidingAdmin):
         return document.order.number
 
     @admin.display(description=_("customer"))
+    def whose(self, document: PartnerOrder) -> str:
+        """In the list, where there is no room for a long id, it stands only for who has neither name nor phone."""
+        named = f"{document.user_real_name} {document.user_phone}".strip()
+        return named or document.order.customer.user_id
+
+    @admin.display(description=_("customer"))
     def customer(self, document: PartnerOrder) -> SafeString:
-        whose = document.order.customer
-        return format_html("{} {}", document.user_real_name, whose.user_id)
+        customer = document.order.customer
+        path = reverse("admin:payments_customer_change", args=[customer.pk])
+        return format_html('<a href="{}" class="text-link">{}</a>', path, customer.user_id)
 
     @display(description=_("status"), label=COLOURS)  # type: ignore[untyped-decorator]
     def shown_status(self, document: PartnerOrder) -> tuple[str, str | Promise]:
         status = wire_status(status=document.order.status, delivery=document.delivery)
         return str(status.value), SHOWN[status][0]
 
+    @admin.display(description=_("status"))
+    def status(self, document: PartnerOrder) -> str | Promise:
+        """On the page, which knows no labels."""
+        _value, words = self.shown_status(document)
+        return words  # type: ignore[no-any-return]
+
     @admin.display(description=_("courier"))
     def courier(self, document: PartnerOrder) -> str:
         return f"{document.express_name} {document.express_number}".strip()
 
     @admin.display(description=_("created at"))
-    def created_at(self, document: PartnerOrder) -> Any:
-        return document.order.created_at
+    def created_at(self, document: PartnerOrder) -> str:
+        return date_format(timezone.localtime(document.order.created_at), "DATETIME_FORMAT")
