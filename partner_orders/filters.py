@@ -31,7 +31,7 @@ def _orders_shown_as(told: WireStatus) -> Q:
 
 class PartnerOrderFilter(FilterSet):
     order_status = ChoiceFilter(
-        choices=[(status.value, status.name) for status in WireStatus],
+        choices=WireStatus.choices,
         method="shown_as",
         label=_("As the order shows it."),
     )
