@@ -225,8 +225,12 @@ ODD = [
     "all=", "e=1", "id__gt=99999999999999999999999", "id__in=1,x", "created_at__gte=x", "created_at_from=9999-99-99",
     "created_at_from=0000-00-00", "created_at_from=0001-01-01", "status__exact=x", "money_flag=x", "_popup=1",
     "client__token_sha256__startswith=a", "customer__user__password=x", "_to_field=password", "nothing=1",
+    "delivery__exact=x", "pay_type__exact=x", "pay_type__exact=99999999999999999999", "order__status__exact=x",
+    "order__created_at_from=9999-99-99", "coupon__id__exact=99999999999999999999", "coupon__id__exact=x",
+    "valid_until_from=0000-00-00", "valid_until_to=x",
 ]  # fmt: skip
-ODDER = ["status=%00", "family=%00", "created_at_to=9999-12-31", "number__regex=("]
+ODDER = ["status=%00", "family=%00", "created_at_to=9999-12-31", "number__regex=(", "order__status__exact=%00",
+         "order__created_at_to=9999-12-31", "valid_until_to=9999-12-31"]  # fmt: skip
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)

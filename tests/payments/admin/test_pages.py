@@ -8,6 +8,7 @@ import pytest
 from django.contrib import admin
 from django.urls import reverse
 
+from checkout.models import CheckoutOrder
 from payments.models import ApiClient, AuditRow, Charge, InboundNotification, Order
 from tests.world import make_customer, place_by_balance
 
@@ -113,6 +114,20 @@ def test_what_the_balance_paid_stands_between_points_and_cash(boss, order):
 
     assert "¥234.56 ¥0.00 ¥234.56 ¥0.00" in listed
     assert "Points ¥0.00 Balance ¥234.56 Cash ¥0.00" in shown
+
+
+def test_the_order_page_shows_what_its_family_says_and_leads_to_its_document(boss, order):
+    response = boss.get(page(Order, "change", order.pk))
+
+    assert "Where the customer is led back to: https://www.example.com" in text(response)
+    assert f'href="{page(CheckoutOrder, "change", order.checkout.pk)}"' in response.content.decode()
+
+
+def test_the_page_of_an_order_without_its_document_opens_all_the_same(boss, order):
+    orphan = place_by_balance(customer=make_customer(client=order.client, user_id="1", balance_fen=10_000),
+                              family="checkout")  # fmt: skip
+
+    assert boss.get(page(Order, "change", orphan.pk)).status_code == 200
 
 
 @pytest.mark.parametrize(
