@@ -103,12 +103,10 @@ def test_other_ways_of_asking_are_refused(deed):
     assert {lin.put(path, form).status_code, lin.delete(path).status_code} == {405}
 
 
-def test_nothing_at_all_is_a_clean_answer(deed):
+def test_nothing_at_all_is_a_clean_answer_and_does_nothing(deed):
     path, _right, _form = deed
     before = state()
 
-    answer = browser("lin", *RIGHTS).post(path, {})
+    assert browser("lin", *RIGHTS).post(path, {}, follow=True).status_code == 200
 
-    assert answer.status_code == 200
-    assert "__all__" in answer.context["form"].errors or "text" not in answer.context["form"].fields
     assert state() == before
