@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from payments.models import Order
+
+LABELS = {"redirect_url": _("where the customer is led back to")}
 
 
 def fulfil(*, order: Order) -> None:

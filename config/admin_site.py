@@ -16,6 +16,15 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
         (_("Points mall documents"), "shopping_bag", "checkout_checkoutorder"),
         (_("Appointments"), "event", "payments_appointment"),
     ],
+    _("Partner programme"): [
+        (_("Partner orders"), "redeem", "partner_orders_partnerorder"),
+        (_("Gift packs"), "package_2", "partner_orders_giftpack"),
+        (_("Coupons"), "local_activity", "partner_orders_coupon"),
+        (_("Customers' coupons"), "confirmation_number", "partner_orders_customercoupon"),
+        (_("Customers' levels"), "military_tech", "partner_orders_customerlevel"),
+        (_("Partner levels"), "stairs", "partner_orders_userlevel"),
+        (_("Addresses"), "home_pin", "partner_orders_address"),
+    ],
     _("Books"): [
         (_("Transfers"), "swap_horiz", "payments_transfer"),
         (_("Accounts"), "account_balance_wallet", "payments_account"),

@@ -23,6 +23,7 @@ def families_are_complete(app_configs: Sequence[AppConfig] | None, **kwargs: Any
             problems.append(Error(f"ORDER_FAMILIES[{family!r}]: {path} does not import: {error}", id="onetill.E001"))
             continue
         missing = [name for name in FAMILY_FUNCTIONS if not callable(getattr(module, name, None))]
+        missing += ["LABELS"] if not hasattr(module, "LABELS") else []
         if missing:
             problems.append(Error(f"{path} lacks {', '.join(missing)}", id="onetill.E002"))
     return problems

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from partner_orders import levels, stock
 from partner_orders.invariants import breaches
@@ -12,6 +13,14 @@ from payments.customers import scores
 from payments.ledger.models import Transfer, TransferKind
 from payments.models import Order, Refund
 from payments.transactions import transaction_required
+
+LABELS = {
+    "gift_title": _("gift pack"),
+    "coupon_id": _("coupon id"),
+    "receive": _("recipient"),
+    "delivery": _("delivery"),
+    "express": _("courier"),
+}
 
 
 @transaction_required

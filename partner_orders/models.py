@@ -280,7 +280,11 @@ class PartnerOrder(models.Model):
             models.Index(
                 name="partner_order_of_pack", fields=["pack", "-id"], condition=Q(holds=True)
             ),
+            models.Index(
+                name="partner_order_tracked", fields=["express_number"], condition=~Q(express_number="")
+            ),
+            models.Index(name="partner_order_recipient", fields=["receive_phone"]),
         ]  # fmt: skip
 
     def __str__(self) -> str:
-        return self.pack_title
+        return self.order.number

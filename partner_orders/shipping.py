@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import hashlib
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -32,6 +33,11 @@ class OrderNotReceivable(Conflict):
     message = _("This order cannot be received: it has not been shipped, or is refunded in full.")
 
 
+class ShippedMeanwhile(Conflict):
+    code = "shipped_meanwhile"
+    message = _("This order was shipped, corrected or received since this form was opened. Look at it, then go on.")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Shipment:
     """Who carries it, under which number. `at` is when the parcel left; `code` the courier's short name."""
@@ -43,18 +49,45 @@ class Shipment:
     address: str = ""
 
 
+def seen(document: PartnerOrder) -> str:
+    """Return what tells, later on, whether an order's goods are still where somebody saw them."""
+    return hashlib.sha256(repr([document.delivery, shipment_of(document)]).encode()).hexdigest()
+
+
+def shipment_of(document: PartnerOrder) -> Shipment | None:
+    """Return how an order was shipped, None if it was not."""
+    if document.shipped_at is None:
+        return None
+    return Shipment(
+        name=document.express_name, number=document.express_number, at=document.shipped_at, code=document.express_code,
+        address=document.express_address,
+    )  # fmt: skip
+
+
+def is_shippable(document: PartnerOrder) -> bool:
+    """Whether an order may be shipped, or its shipment corrected."""
+    return document.order.status in PAID and Event.SHIP in TRANSITIONS[Delivery(document.delivery)]
+
+
 def ship(
-    *, order_id: int, shipment: Shipment, actor: str, at: datetime.datetime, request_id: str = ""
-) -> PartnerOrder:  # fmt: skip
+    *, order_id: int, shipment: Shipment, actor: str, at: datetime.datetime, request_id: str = "", as_seen: str = ""
+) -> PartnerOrder:
     """
     Record that a paid order was shipped. Until it is received, shipping it again corrects the shipment.
 
+    `as_seen` is what `seen` told when somebody decided on this. What they send twice is done once.
+
+    :raises ShippedMeanwhile: if that is no longer so
     :raises Malformed: for a time that is still to come, or was before the order
     :raises OrderNotShippable: if it is not paid, refunded in full, or received
     """
     with transaction():
         order, document = _lock(order_id=order_id)
-        if order.status not in PAID or Event.SHIP not in TRANSITIONS[Delivery(document.delivery)]:
+        if as_seen and shipment == shipment_of(document):
+            return queries.detail(number=order.number)
+        if as_seen not in ("", seen(document)):
+            raise ShippedMeanwhile
+        if not is_shippable(document):
             raise OrderNotShippable(field="order_no")
         if not order.created_at <= shipment.at <= at + CLOCKS_APART:
             raise Malformed(_("Send the time at which it was shipped: after the order, not in the future."),
@@ -76,7 +109,9 @@ def ship(
     return queries.detail(number=order.number)
 
 
-def receive(*, order_id: int, actor: str, at: datetime.datetime, request_id: str = "") -> PartnerOrder:
+def receive(
+    *, order_id: int, actor: str, at: datetime.datetime, reason: str = "", request_id: str = ""
+) -> PartnerOrder:  # fmt: skip
     """
     Record that a shipped order has arrived. Once more changes nothing.
 
@@ -90,7 +125,9 @@ def receive(*, order_id: int, actor: str, at: datetime.datetime, request_id: str
             document.delivery = next_delivery(delivery=document.delivery, event=Event.RECEIVE)
             document.received_at = at
             document.save(update_fields=["delivery", "received_at"])
-            audit.record(actor=actor, action=RECEIVED, subject=order.subject, request_id=request_id)
+            audit.record(
+                actor=actor, action=RECEIVED, subject=order.subject, request_id=request_id, reason=reason
+            )  # fmt: skip
     return queries.detail(number=order.number)
 
 
@@ -138,4 +175,6 @@ def _receive_batch(*, at: datetime.datetime) -> int:
 def _lock(*, order_id: int) -> tuple[Order, PartnerOrder]:
     """Lock the order, then its document."""
     order = orders.lock(order_id=order_id)
-    return order, PartnerOrder.objects.select_for_update(of=("self",)).get(order=order)
+    document = PartnerOrder.objects.select_for_update(of=("self",)).get(order=order)
+    document.order = order
+    return order, document

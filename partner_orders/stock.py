@@ -14,6 +14,8 @@ from payments import audit
 from payments.errors import Conflict
 from payments.transactions import transaction, transaction_required
 
+STOCKED_MAX = 1_000_000_000
+
 
 class PackSoldOut(Conflict):
     code = "gift_pack_sold_out"
@@ -23,6 +25,16 @@ class PackSoldOut(Conflict):
 class StockTooSmall(Conflict):
     code = "stock_too_small"
     message = _("Fewer are in stock than are to be taken out.")
+
+
+class StockTooLarge(Conflict):
+    code = "stock_too_large"
+    message = _("At most %(most)s pieces can be put in altogether.")
+
+
+class StockedMeanwhile(Conflict):
+    code = "stocked_meanwhile"
+    message = _("Something was put in or taken out since this form was opened. Look at the stock before you go on.")
 
 
 @transaction_required
@@ -59,16 +71,26 @@ def give_back(*, order_ids: list[int]) -> None:
         cursor.execute(_GIVE_BACK, {"ids": order_ids})
 
 
-def put_in(*, pack_id: int, pieces: int, actor: str, reason: str = "", request_id: str = "") -> GiftPack:
+def put_in(
+    *, pack_id: int, pieces: int, actor: str, reason: str = "", request_id: str = "", seen_stocked: int | None = None
+) -> GiftPack:
     """
     Put pieces into a pack's stock or, where `pieces` is negative, take them out.
 
+    `seen_stocked` is what had been put in when somebody decided on this: what they send twice is done once.
+
+    :raises StockedMeanwhile: if that is no longer so
     :raises StockTooSmall: if fewer are there
+    :raises StockTooLarge: if a column could not hold it
     """
     with transaction():
         pack = GiftPack.objects.select_for_update(of=("self",), no_key=True).get(pk=pack_id)
+        if seen_stocked not in (None, pack.stocked):
+            raise StockedMeanwhile
         if pack.stock + pieces < 0:
             raise StockTooSmall(field="pieces")
+        if pack.stocked + pieces > STOCKED_MAX:
+            raise StockTooLarge(field="pieces", most=STOCKED_MAX)
         pack.stock += pieces
         pack.stocked += pieces
         pack.save(update_fields=["stock", "stocked"])

@@ -189,7 +189,7 @@ class AuditedAdmin(PlainAdmin):
     subject: ClassVar[str]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
-        super().save_model(request, obj, form, change)
+        self.write(obj, form, change=change)
         audit.record(
             actor=actor_of(request),
             action=f"{self.subject}.{'change' if change else 'add'}",
@@ -197,6 +197,16 @@ class AuditedAdmin(PlainAdmin):
             request_id=request_id_of(),
             changes={name: _before_and_after(form, name) for name in form.changed_data},
         )
+
+    def write(self, obj: Any, form: Any, *, change: bool) -> None:
+        obj.save()
+
+
+class FieldwiseAdmin(AuditedAdmin):
+    """For settings in whose rows operations write too: what the form did not change is not written back."""
+
+    def write(self, obj: Any, form: Any, *, change: bool) -> None:
+        obj.save(update_fields=form.changed_data if change else None)
 
 
 def actor_of(request: HttpRequest) -> str:

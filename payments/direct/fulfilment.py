@@ -3,10 +3,17 @@
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from payments.direct.models import Appointment
 from payments.orders.models import Order, OrderKind
 from payments.orders.states import Status
+
+LABELS = {
+    "appointment_for": _("for whom"),
+    "appointment_time": _("time of the appointment"),
+    "confirmed_at": _("confirmed at"),
+}
 
 
 def fulfil(*, order: Order) -> None:

@@ -1,5 +1,6 @@
 """How the order book reaches the family that an order belongs to: through a literal table, never by import."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 class Family(Protocol):
     """What a module of ORDER_FAMILIES exports. All idempotent, database only."""
+
+    LABELS: Mapping[str, Any]  # what people call the keys of `describe`
 
     def fulfil(self, *, order: "Order") -> None: ...
     def release(self, *, order_ids: list[int]) -> None: ...

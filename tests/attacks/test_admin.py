@@ -23,6 +23,7 @@ from payments.refunds import operations as refunds
 from payments.refunds.operations import RefundCommand
 from tests.calls import post, signed
 from tests.checkout.test_documents import PAY
+from tests.partner_orders.world import make_partner_client, make_something_of_every_kind
 from tests.world import make_difference, make_memory_account
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +46,7 @@ def book(client, shop, alipay):
     refunds.refund(order_id=placed.pk, command=command, actor="client:shop", at=timezone.now())
     WebhookEndpoint.objects.create(client=placed.client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
+    make_something_of_every_kind(client=make_partner_client(name="partner"))
     return placed
 
 
@@ -100,10 +102,15 @@ def users():
 
 
 def test_every_model_of_ours_is_either_settings_or_read_only():
-    ours = {model for app in ("payments", "checkout") for model in apps.get_app_config(app).get_models()}
+    ours = {
+        model for app in ("payments", "checkout", "partner_orders") for model in apps.get_app_config(app).get_models()
+    }
 
-    settings = ("ApiClient", "GatewayAccount", "GatewayDefault", "WebhookEndpoint")
-    assert ours & set(SETTINGS) == {apps.get_model("payments", name) for name in settings}
+    settings = {
+        "payments": ("ApiClient", "GatewayAccount", "GatewayDefault", "WebhookEndpoint"),
+        "partner_orders": ("GiftPack", "UserLevel", "CustomerLevel", "Coupon"),
+    }
+    assert ours & set(SETTINGS) == {apps.get_model(app, name) for app in settings for name in settings[app]}
 
 
 @pytest.mark.parametrize("who", ["nobody", "a customer", "switched off"])
@@ -218,8 +225,12 @@ ODD = [
     "all=", "e=1", "id__gt=99999999999999999999999", "id__in=1,x", "created_at__gte=x", "created_at_from=9999-99-99",
     "created_at_from=0000-00-00", "created_at_from=0001-01-01", "status__exact=x", "money_flag=x", "_popup=1",
     "client__token_sha256__startswith=a", "customer__user__password=x", "_to_field=password", "nothing=1",
+    "delivery__exact=x", "pay_type__exact=x", "pay_type__exact=99999999999999999999", "order__status__exact=x",
+    "order__created_at_from=9999-99-99", "coupon__id__exact=99999999999999999999", "coupon__id__exact=x",
+    "valid_until_from=0000-00-00", "valid_until_to=x",
 ]  # fmt: skip
-ODDER = ["status=%00", "family=%00", "created_at_to=9999-12-31", "number__regex=("]
+ODDER = ["status=%00", "family=%00", "created_at_to=9999-12-31", "number__regex=(", "order__status__exact=%00",
+         "order__created_at_to=9999-12-31", "valid_until_to=9999-12-31"]  # fmt: skip
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)

@@ -8,7 +8,16 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from django.utils import timezone
 
 from partner_orders import operations, stock
-from partner_orders.models import Address, Coupon, CustomerCoupon, GiftPack, PartnerOrder, PayType, UserLevel
+from partner_orders.models import (
+    Address,
+    Coupon,
+    CustomerCoupon,
+    CustomerLevel,
+    GiftPack,
+    PartnerOrder,
+    PayType,
+    UserLevel,
+)
 from partner_orders.operations import PayCommand
 from payments.ledger import accounts
 from payments.models import Account, GatewayAccount
@@ -96,6 +105,15 @@ def buy(*, pack, address, at=None, **fields):
         client=pack.client, command=command(pack=pack, address=address, **fields), at=at or timezone.now()
     )  # fmt: skip
     return PartnerOrder.objects.select_related("order", "pack", "coupon").get(pk=bought.document.pk)
+
+
+def make_something_of_every_kind(*, client):
+    """A customer of the client's who has bought a pack with a coupon, and been given a level. Return the order."""
+    customer = make_partner(client=client)
+    level = make_level(client=client)
+    CustomerLevel.objects.create(customer=customer, given=level, level=level)
+    pack = make_pack(client=client, level=level)
+    return buy(pack=pack, address=make_address(customer=customer), coupon=make_coupon(customer=customer))
 
 
 def balance_fen(customer):

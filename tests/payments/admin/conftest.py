@@ -13,6 +13,7 @@ from payments.models import Appointment, GatewayDefault, Order, WebhookEndpoint
 from payments.outbox import operations as outbox
 from payments.refunds import operations as refunds
 from payments.refunds.operations import RefundCommand
+from tests.partner_orders.world import make_partner_client, make_something_of_every_kind
 from tests.world import make_client, make_customer, make_difference, make_memory_account
 
 
@@ -45,6 +46,12 @@ def order():
     outbox.dispatch(at=timezone.now())
     make_difference(charge=charge)
     return Order.objects.get(pk=placed.order_id)
+
+
+@pytest.fixture
+def book(order):
+    """Something of every kind: beside the order, what a family has of its own."""
+    make_something_of_every_kind(client=make_partner_client(name="partner"))
 
 
 @pytest.fixture

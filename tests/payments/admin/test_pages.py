@@ -8,6 +8,7 @@ import pytest
 from django.contrib import admin
 from django.urls import reverse
 
+from checkout.models import CheckoutOrder
 from payments.models import ApiClient, AuditRow, Charge, InboundNotification, Order
 from tests.world import make_customer, place_by_balance
 
@@ -16,7 +17,8 @@ pytestmark = pytest.mark.django_db
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 SETTINGS = {
     "auth.User", "auth.Group", "payments.ApiClient", "payments.GatewayAccount", "payments.GatewayDefault",
-    "payments.WebhookEndpoint",
+    "payments.WebhookEndpoint", "partner_orders.GiftPack", "partner_orders.Coupon", "partner_orders.UserLevel",
+    "partner_orders.CustomerLevel",
 }  # fmt: skip
 READ_ONLY = [model for model in MODELS if model._meta.label not in SETTINGS]
 
@@ -39,7 +41,7 @@ def named(models):
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 @named(MODELS)
-def test_the_list_opens(boss, order, model, language):
+def test_the_list_opens(boss, book, model, language):
     response = boss.get(page(model, "changelist"), headers={"Accept-Language": language})
 
     assert response.status_code == 200
@@ -47,14 +49,14 @@ def test_the_list_opens(boss, order, model, language):
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 @named(MODELS)
-def test_the_page_of_a_row_opens(boss, order, model, language):
+def test_the_page_of_a_row_opens(boss, book, model, language):
     response = boss.get(page(model, "change", model.objects.first().pk), headers={"Accept-Language": language})
 
     assert response.status_code == 200
 
 
 @named(READ_ONLY)
-def test_nobody_adds(boss, order, model):
+def test_nobody_adds(boss, book, model):
     before = rows(model)
 
     assert boss.get(page(model, "add")).status_code == 403
@@ -63,7 +65,7 @@ def test_nobody_adds(boss, order, model):
 
 
 @named(READ_ONLY)
-def test_nobody_changes(boss, order, model):
+def test_nobody_changes(boss, book, model):
     before = rows(model)
 
     response = boss.post(page(model, "change", model.objects.first().pk), {"status": "closed", "_save": ""})
@@ -73,7 +75,7 @@ def test_nobody_changes(boss, order, model):
 
 
 @named(MODELS)
-def test_nobody_deletes(boss, order, model):
+def test_nobody_deletes(boss, book, model):
     first = model.objects.first()
     before = rows(model)
 
@@ -112,6 +114,20 @@ def test_what_the_balance_paid_stands_between_points_and_cash(boss, order):
 
     assert "¥234.56 ¥0.00 ¥234.56 ¥0.00" in listed
     assert "Points ¥0.00 Balance ¥234.56 Cash ¥0.00" in shown
+
+
+def test_the_order_page_shows_what_its_family_says_and_leads_to_its_document(boss, order):
+    response = boss.get(page(Order, "change", order.pk))
+
+    assert "Where the customer is led back to: https://www.example.com" in text(response)
+    assert f'href="{page(CheckoutOrder, "change", order.checkout.pk)}"' in response.content.decode()
+
+
+def test_the_page_of_an_order_without_its_document_opens_all_the_same(boss, order):
+    orphan = place_by_balance(customer=make_customer(client=order.client, user_id="1", balance_fen=10_000),
+                              family="checkout")  # fmt: skip
+
+    assert boss.get(page(Order, "change", orphan.pk)).status_code == 200
 
 
 @pytest.mark.parametrize(
