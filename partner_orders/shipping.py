@@ -58,7 +58,7 @@ def ship(
             raise OrderNotShippable(field="order_no")
         if not order.created_at <= shipment.at <= at + CLOCKS_APART:
             raise Malformed(_("Send the time at which it was shipped: after the order, not in the future."),
-                            field="express_time")  # fmt: skip
+                            field="order_express_time")  # fmt: skip
         document.delivery = next_delivery(delivery=document.delivery, event=Event.SHIP)
         before = [document.express_name, document.express_number]
         document.express_name, document.express_number = shipment.name, shipment.number

@@ -38,13 +38,16 @@ def described(
     answered: Mapping[str, Any],
     values: Mapping[str, list[str]] | None = None,
     signed: bool = True,
+    methods: list[str] | None = None,
+    auth: list[Any] | None = None,
     others: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] | None = None,
 ) -> Callable[[Any], Any]:
     """
     Describe one call for drf-spectacular.
 
     `sent` and `answered` are the document's examples; `others` further pairs of them, by name.
-    `values` lists, for a field of the answer, the texts it may have.
+    `values` lists, for a field of the answer, the texts it may have. `methods`: of the HTTP methods that the view
+    answers, those meant; all without it. `auth`: who may call, where it is not with the token alone.
     """
     examples = {document: (sent, answered), **(others or {})}
     shapes: list[dict[str, Any]] = []
@@ -56,6 +59,8 @@ def described(
         operation_id=f"{family}_{name}",
         summary=summary,
         tags=[family],
+        methods=methods,
+        auth=auth,
         request=_signed(request) if signed else request,
         responses={200: OpenApiResponse(answer, description=_("Done.")), **_refusals(family)},
         examples=[
