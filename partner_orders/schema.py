@@ -98,6 +98,7 @@ _COUPON = {
 _RECIPIENT = {"name": "刘德华", "phone": "18578229023", "address": "湖南省长沙市德思勤城市广场b5栋", "is_default": 1}
 _ADDRESS = {"address_id": 1, **_RECIPIENT}
 _OF_ORDER = {"user_id": _USER_ID, "order_no": _ORDER["order_no"]}
+_SIZE = {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}
 _SIGNED = [
     OpenApiParameter("timestamp", str, required=True, description=_("Now, e.g. in Unix seconds.")),
     OpenApiParameter("sign", str, required=True, description=_("Over all other parameters of the query string.")),
@@ -149,7 +150,7 @@ def _read(
     )  # fmt: skip
     parameters = [
         OpenApiParameter(
-            name, int if name == "page_size" else str, required=field.required, description=field.help_text,
+            name, _SIZE if name == "page_size" else str, required=field.required, description=field.help_text,
             enum=_choices(known.get(name)),
         )
         for name, field in fields.items()

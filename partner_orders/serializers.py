@@ -49,7 +49,7 @@ class PaySerializer(CustomerSerializer):
         """
         for name, value in data.items():
             if name != "sign" and "&" in (value if isinstance(value, str) else encode(value)):
-                raise serializers.ValidationError({shown(name): _("Must not contain &.")})
+                raise serializers.ValidationError({shown(name): [_("Must not contain &.")]})
         return super().to_internal_value(data)
 
 

@@ -12,7 +12,7 @@ PAY_PATH = "/app/partner/order/pay"
 
 def signed(params, *, secret=SECRET):
     """Return `params` with the sign of document 002, which knows no timestamp."""
-    texts = {name: str(value) if isinstance(value, int) else value for name, value in params.items()}
+    texts = {name: str(value) if type(value) is int else value for name, value in params.items()}
     return {**params, "sign": signing.sign(params=texts, secret=secret, sign_type="MD5")}
 
 
