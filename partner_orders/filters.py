@@ -12,7 +12,6 @@ from partner_orders.states import Delivery, WireStatus, wire_status
 from payments.api.filters import BESIDE, StrictFilters, TextFilter, TimeFilter
 from payments.orders.states import Status
 
-
 YES_OR_NO = [("1", _("yes")), ("0", _("no"))]
 
 
