@@ -81,7 +81,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.lanes.LaneEnd",
 ]
-CALL_PATHS = ("/api/", "/rest/")
+CALL_PATHS = ("/api/", "/rest/", "/app/partner/")
 ROOT_URLCONF = "config.urls"
 APPEND_SLASH = False  # a redirected POST loses its body: every path answers with and without its last slash
 WSGI_APPLICATION = "config.wsgi.application"

@@ -33,7 +33,7 @@ def _orders_shown_as(told: WireStatus) -> Q:
 
 class PartnerOrderFilter(FilterSet):
     order_status = ChoiceFilter(
-        choices=[(status.value, status.name) for status in WireStatus],
+        choices=WireStatus.choices,
         method="shown_as",
         label=_("0 unpaid, 1 paid, 2 shipped, 3 received, 4 closed, 5 partly refunded, 6 refunded."),
     )

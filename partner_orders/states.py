@@ -4,8 +4,6 @@ Where the goods of a partner order are: an axis of its own beside the shared ord
 The wire knows one status (document 002, CONTRACTS): `wire_status` projects the two onto it.
 """
 
-import enum
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -36,16 +34,16 @@ PAID = (Status.PAY_FINISHED, Status.PARTLY_REFUND)
 OVER = (Status.CLOSED, Status.TOTAL_REFUND)
 
 
-class WireStatus(enum.IntEnum):
+class WireStatus(models.IntegerChoices):
     """`order_status` as CONTRACTS has it."""
 
-    UNPAID = 0
-    PAID = 1
-    SHIPPED = 2
-    RECEIVED = 3
-    CLOSED = 4
-    PARTLY_REFUNDED = 5
-    REFUNDED = 6
+    UNPAID = 0, _("unpaid")
+    PAID = 1, _("paid")
+    SHIPPED = 2, _("shipped")
+    RECEIVED = 3, _("received")
+    CLOSED = 4, _("closed")
+    PARTLY_REFUNDED = 5, _("partly refunded")
+    REFUNDED = 6, _("fully refunded")
 
 
 _OF_ORDER: dict[Status, WireStatus] = {

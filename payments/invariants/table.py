@@ -226,14 +226,15 @@ TABLE = (
         WHERE (own.fen > 0 OR charge.id IS NOT NULL)
             AND NOT (own.tender = 'balance' AND charge.id IS NULL AND orders.status IN ('unpaid', 'closed'))
             AND NOT coalesce(
-            (charge.amount_fen, paid.amount_fen) = (own.fen, own.fen)
-            AND (paid.debit, paid.credit) = (own.tender || ':' || orders.customer_id, 'escrow')
-            AND CASE charge.status
-                WHEN 'held' THEN own.tender = 'points' AND orders.status IN ('unpaid', 'cash_paid') AND back.id IS NULL
-                WHEN 'succeeded' THEN orders.status NOT IN ('unpaid', 'closed') AND back.id IS NULL
-                WHEN 'released' THEN orders.status = 'closed'
-                    AND (back.debit, back.credit, back.amount_fen) = (paid.credit, paid.debit, paid.amount_fen)
-            END, false)
+                (charge.amount_fen, paid.amount_fen) = (own.fen, own.fen)
+                AND (paid.debit, paid.credit) = (own.tender || ':' || orders.customer_id, 'escrow')
+                AND CASE charge.status
+                    WHEN 'held'
+                        THEN own.tender = 'points' AND orders.status IN ('unpaid', 'cash_paid') AND back.id IS NULL
+                    WHEN 'succeeded' THEN orders.status NOT IN ('unpaid', 'closed') AND back.id IS NULL
+                    WHEN 'released' THEN orders.status = 'closed'
+                        AND (back.debit, back.credit, back.amount_fen) = (paid.credit, paid.debit, paid.amount_fen)
+                END, false)
         """,
     ),
     Invariant(

@@ -19,7 +19,7 @@ from payments.orders.models import OF_SURPLUS, MoneyFlag, Order, OrderKind, Orde
 from payments.orders.states import AWAITING_CASH, Event, Status
 from payments.outbox import operations as outbox
 from payments.outbox.models import EventKind
-from payments.transactions import savepoint, transaction, transaction_required
+from payments.transactions import DATABASE_TROUBLE, savepoint, transaction, transaction_required
 
 log = structlog.get_logger(__name__)
 
@@ -140,11 +140,14 @@ def fulfil(*, order: Order, at: datetime.datetime) -> None:
     """
     Let the family deliver what was paid.
 
-    If it cannot, the payment stands: the order is flagged and fulfilment is due again in a minute.
+    If it cannot, the payment stands: the order is flagged and fulfilment is due again in a minute. The database's own
+    trouble (a lock, a deadlock) is nobody's failure: it ends the transaction, which whoever asked repeats.
     """
     try:
         with savepoint():
             families.family(order.family).fulfil(order=order)
+    except DATABASE_TROUBLE:
+        raise
     except Exception:
         log.exception("fulfilment_failed", order=order.number)
         order.money_flag = MoneyFlag.NEEDS_ATTENTION
@@ -161,7 +164,8 @@ def refunded(*, order: Order, refund: Any, actor: str, at: datetime.datetime) ->
     """
     Record on a locked order that a refund of it succeeded, and let the family take back what it delivered.
 
-    If it cannot, the refund stands, as the money is gone: the order is flagged.
+    If it cannot, the refund stands, as the money is gone: the order is flagged. The database's own trouble ends the
+    transaction, as in `fulfil`.
     """
     if order.status == Status.TOTAL_REFUND:  # a gateway gave back more than all: there is no more to take back
         return
@@ -173,6 +177,8 @@ def refunded(*, order: Order, refund: Any, actor: str, at: datetime.datetime) ->
     try:
         with savepoint():
             families.family(order.family).take_back(order=order, refund=refund)
+    except DATABASE_TROUBLE:
+        raise
     except Exception:
         log.exception("take_back_failed", order=order.number, refund=refund.number)
         flag(order=order, money_flag=MoneyFlag.NEEDS_ATTENTION, actor=actor, reason=refund.number)
@@ -182,11 +188,18 @@ def fulfil_due(*, at: datetime.datetime, limit: int = 100) -> int:
     """Try again what `fulfil` could not do. Returns how many orders were tried."""
     due = Order.objects.filter(fulfil_due_at__lte=at).order_by("fulfil_due_at").values_list("pk", flat=True)[:limit]
     for order_id in list(due):
-        with transaction():
-            order = Order.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=order_id).first()
-            if order is not None and order.fulfil_due_at is not None and order.fulfil_due_at <= at:
-                fulfil(order=order, at=at)
+        try:
+            _fulfil_again(order_id=order_id, at=at)
+        except DATABASE_TROUBLE:  # it stays due; the others are not to wait for it
+            log.exception("fulfilment_interrupted", order_id=order_id)
     return len(due)
+
+
+def _fulfil_again(*, order_id: int, at: datetime.datetime) -> None:
+    with transaction():
+        order = Order.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=order_id).first()
+        if order is not None and order.fulfil_due_at is not None and order.fulfil_due_at <= at:
+            fulfil(order=order, at=at)
 
 
 @transaction_required

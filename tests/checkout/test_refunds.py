@@ -23,7 +23,8 @@ BACK = {
 TOLD = {
     "status": "partly_refund", "client_pay_id": "", "out_trade_no": "T1", "point_amount": 30, "cash_amount": 70,
     "cash_pay_url": "", "total_amount": 100, "shipping_fee": 10, "refund_no": "R1", "refund_status": "succeeded",
-    "goods_amount": 30, "shipping_amount": 5, "point_refund_amount": 0, "cash_refund_amount": 35, "refunded_amount": 35,
+    "goods_amount": 30, "shipping_amount": 5, "point_refund_amount": 0, "balance_refund_amount": 0,
+    "cash_refund_amount": 35, "refunded_amount": 35,
 }  # fmt: skip
 
 

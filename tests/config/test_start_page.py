@@ -3,6 +3,7 @@ from django.test import Client
 
 from config import demo
 from payments.models import Charge, GatewayAccount, Order
+from tests.partner_orders.world import make_alipay
 from tests.world import make_memory_account
 
 pytestmark = pytest.mark.django_db
@@ -64,6 +65,20 @@ def test_the_shops_buttons_make_document_003s_orders_and_open_their_page(strange
     assert (order.family, order.status) == ("payments", "unpaid")
     assert response["Location"] == f"/app/payment/wpay/{order.number}/"
     assert stranger.get(response["Location"]).context["ways"]
+
+
+def test_the_partners_buttons_make_document_002s_orders_and_open_their_page(stranger, world):
+    make_alipay()
+
+    from_balance = press(stranger, "partner_balance")
+    by_alipay = press(stranger, "partner_alipay")
+
+    paid, waiting = Order.objects.order_by("pk")
+    assert (paid.family, paid.status, paid.balance_fen) == ("partner_orders", "pay_finished", 30_000)
+    assert (waiting.family, waiting.status, waiting.cash_fen) == ("partner_orders", "unpaid", 30_000)
+    assert from_balance["Location"] == f"/app/payment/wpay/{paid.number}/"
+    assert by_alipay["Location"] == f"/app/payment/wpay/{waiting.number}/"
+    assert stranger.get(by_alipay["Location"]).status_code == 200
 
 
 def test_a_button_gives_the_same_order_each_time(stranger, world):

@@ -32,7 +32,9 @@ def expected(*, issued_fen, spent_fen):
     of_recharges = [leg for leg in legs if leg.charge.order_id in recharges and leg.charge_id not in surplus]
     kept_fen = sum(leg.amount_fen for leg in of_recharges if leg.status in LEG_OPEN)
     out_of_balance_fen = sum(leg.amount_fen for leg in of_recharges if leg.status == "succeeded") - lost_fen
-    points = [leg.amount_fen for leg in back if leg.charge.tender == "points"]
+    own = {
+        tender: sum(leg.amount_fen for leg in back if leg.charge.tender == tender) for tender in ("points", "balance")
+    }
     cash = [leg for leg in back if leg.charge.tender in CASH]
     for order in [*sold, *recharged]:
         of_order = [leg for leg in back if leg.charge.order_id == order.pk and leg.charge_id not in surplus]
@@ -46,8 +48,13 @@ def expected(*, issued_fen, spent_fen):
         - lost_fen,
         "refunding": kept_fen,
         _clearing(): sum(leg.amount_fen for leg in cash) - sum(charge.paid_fen for charge in booked),
-        "points": issued_fen - sum(order.points_fen for order in orders if order.status != "closed") + sum(points),
-        "balance": sum(order.total_fen for order in recharged) - out_of_balance_fen - kept_fen - spent_fen,
+        "points": issued_fen - sum(order.points_fen for order in orders if order.status != "closed") + own["points"],
+        "balance": sum(order.total_fen for order in recharged)
+        - out_of_balance_fen
+        - kept_fen
+        - spent_fen
+        - sum(order.balance_fen for order in orders)
+        + own["balance"],
     }
 
 

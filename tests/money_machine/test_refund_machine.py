@@ -39,11 +39,12 @@ from payments.refunds import queries, submission
 from payments.refunds.operations import NothingToReturn, OrderNotRefundable, RefundCommand
 from payments.refunds.planner import RefundExceeds
 from payments.refunds.states import LEG_OPEN
-from payments.transactions import transaction
+from payments.transactions import savepoint, transaction
 from tests.money_machine import model
 from tests.money_machine.model import BOOKED, FINISHED, WAITING
 from tests.money_machine.shop import FAULTS, MODES, Shop
 from tests.payments.refunds.shop import refund_at_console
+from tests.world import place_by_balance
 
 # What continuous integration has time for; more before a release.
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "10"))
@@ -97,6 +98,19 @@ class RefundMachine(Shop):
         if charge is not None:
             closing.close(order_id=charge.order_id, actor="client:shop", at=timezone.now())
             self.book.pay(charge.number)
+
+    @rule(total_fen=st.integers(1, 2_000), shipping_fen=st.integers(0, 500))
+    def buy_by_balance(self, total_fen, shipping_fen):
+        before = (self._held(Kind.BALANCE), Order.objects.count())
+        try:
+            with savepoint():
+                place_by_balance(
+                    customer=self.customer, number=f"B{before[1]}", total_fen=total_fen,
+                    shipping_fen=min(shipping_fen, total_fen),
+                )  # fmt: skip
+        except NotEnough:
+            assert total_fen > before[0]
+            assert (self._held(Kind.BALANCE), Order.objects.count()) == before
 
     def _start(self, total_fen, shipping_fen, kind, mode):
         self.book.be_well()

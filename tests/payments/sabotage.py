@@ -19,12 +19,10 @@ def cash_leg_of(label):
     )
 
 
-HELD_POINTS = charge_is("held", "points", "held")
 MIXED_CASH = charge_is("mixed", "memory", "succeeded")
 MIXED_SURPLUS = charge_is("mixed", "memory", "surplus")
 PARTLY_CASH = charge_is("partly", "memory", "succeeded")
 WAITING_CASH = charge_is("waiting", "memory", "started")
-BALANCE = charge_is("balance", "balance", "succeeded")
 PARTLY_LEG = cash_leg_of("partly")
 PENDING_LEG = cash_leg_of("pending")
 DROP_CHECKS = (
@@ -106,11 +104,6 @@ SABOTAGE = {
         *DROP_CHECKS,
         "UPDATE payments_order SET cash_fen = cash_fen + 1 WHERE client_order_no = 'waiting'",
     ),
-    "a balance beside tenders that cover all": (
-        {"I1b", "I4", "I8a"},
-        *DROP_CHECKS,
-        "UPDATE payments_order SET balance_fen = 1 WHERE client_order_no = 'waiting'",
-    ),
     "more shipping than total": (
         {"I1b", "I4", "I6b"},
         *DROP_CHECKS,
@@ -167,72 +160,6 @@ SABOTAGE = {
     "a finished order that was never finished": (
         {"I7"},
         "UPDATE payments_order SET finished_at = NULL WHERE client_order_no = 'points'",
-    ),
-    "a hold lost": ({"I5c", "I8a", "I8b"}, f"DELETE FROM payments_charge WHERE number = {HELD_POINTS}"),
-    "a hold taken before its cash": (
-        {"I8a"},
-        f"UPDATE payments_charge SET status = 'succeeded' WHERE number = {HELD_POINTS}",
-    ),
-    "a hold of another amount": (
-        {"I8a", "I8b"},
-        f"UPDATE payments_charge SET amount_fen = amount_fen - 1 WHERE number = {HELD_POINTS}",
-    ),
-    "a hold out of another's account": (
-        {"I2a", "I8a"},
-        (
-            "UPDATE payments_transfer SET debit = 'points:' || (SELECT min(id) FROM payments_customer) "
-            f"WHERE reference = {HELD_POINTS}"
-        ),
-    ),
-    "points given back of an order that is not closed": (
-        {"I2a", "I8a", "I8b"},
-        (
-            "INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference, order_id) "
-            "SELECT credit, debit, amount_fen, 'release', reference, order_id FROM payments_transfer "
-            f"WHERE reference = {HELD_POINTS}"
-        ),
-    ),
-    "an order that the balance did not pay": (
-        {"I8a"},
-        "UPDATE payments_order SET balance_fen = cash_fen, cash_fen = 0 WHERE client_order_no = 'mixed'",
-    ),
-    "a payment by balance lost": ({"I5c", "I8a"}, f"DELETE FROM payments_charge WHERE number = {BALANCE}"),
-    "a balance that is held": ({"I8a"}, f"UPDATE payments_charge SET status = 'held' WHERE number = {BALANCE}"),
-    "a balance out of another's account": (
-        {"I2a", "I8a"},
-        (
-            "UPDATE payments_transfer SET debit = 'balance:' || (SELECT min(id) FROM payments_customer) "
-            f"WHERE reference = {BALANCE} AND kind = 'payment'"
-        ),
-    ),
-    "a balance given back of an order that is not closed": (
-        {"I2a", "I8a", "I8b"},
-        (
-            "INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference, order_id) "
-            "SELECT credit, debit, amount_fen, 'release', reference, order_id FROM payments_transfer "
-            f"WHERE reference = {BALANCE} AND kind = 'payment'"
-        ),
-    ),
-    "score that was taken back twice": (
-        {"I2a", "I8d"},
-        (
-            "INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference, order_id) "
-            "SELECT credit, debit, 50, 'score_back', 'again', order_id FROM payments_transfer "
-            f"WHERE kind = 'score' AND order_id = {order_is('balance-back')}"
-        ),
-    ),
-    "score granted to somebody else": (
-        {"I2a", "I8d"},
-        (
-            "UPDATE payments_transfer SET credit = 'points:' || (SELECT min(id) FROM payments_customer) "
-            f"WHERE kind = 'score' AND order_id = {order_is('balance')}"
-        ),
-    ),
-    "score out of the sales": ({"I8d"}, "UPDATE payments_transfer SET debit = 'sales' WHERE kind = 'score'"),
-    "score of no order": ({"I8d"}, "UPDATE payments_transfer SET order_id = NULL WHERE kind = 'score'"),
-    "a closed order that keeps the points": (
-        {"I7", "I8a", "I8b", "I10d"},
-        "UPDATE payments_order SET status = 'closed' WHERE client_order_no = 'held'",
     ),
     "goods never sold": (
         {"I8b"},
@@ -372,13 +299,6 @@ SABOTAGE = {
         {"I6c"},
         f"UPDATE payments_transfer SET credit = 'suspense' WHERE reference = {PARTLY_LEG} AND kind = 'refund'",
     ),
-    "a refund that went to the customer's other account": (
-        {"I2a", "I6c"},
-        (
-            "UPDATE payments_transfer SET credit = replace(credit, 'balance', 'points') "
-            f"WHERE kind = 'refund' AND order_id = {order_is('balance-back')}"
-        ),
-    ),
     "a refund in the books that did not go back": (
         {"I6a", "I6b", "I6c"},
         (
@@ -432,9 +352,5 @@ SABOTAGE = {
     "a decision by somebody else": (
         {"I15d"},
         "UPDATE payments_refund SET decided_by = 'user:zhao' WHERE decided_by = 'user:wang' AND status = 'refused'",
-    ),
-    "points of an order that nobody closes": (
-        {"I8c"},
-        "UPDATE payments_order SET expires_at = now() - interval '61 minutes' WHERE client_order_no = 'held'",
     ),
 }

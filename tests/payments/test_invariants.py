@@ -10,8 +10,10 @@ from payments import invariants
 from payments.invariants.table import TABLE
 from payments.models import Order
 from payments.transactions import transaction
+from tests.payments import sabotage, sabotage_own
 from tests.payments.books import EVERY, make_books, make_refunds, number
-from tests.payments.sabotage import SABOTAGE
+
+SABOTAGE = sabotage.SABOTAGE | sabotage_own.SABOTAGE
 
 pytestmark = pytest.mark.django_db  # what makes the database; the books stand in it from the first test to the last
 

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from payments.models import ApiClient, AuditRow, Charge, InboundNotification, Order
+from tests.world import make_customer, place_by_balance
 
 pytestmark = pytest.mark.django_db
 
@@ -99,6 +100,18 @@ def test_the_order_page_shows_the_money_in_yuan_and_all_that_touched_it(boss, or
         f"{order.number}_1", f"{order.number}_2", charge.gateway_trade_no, "escrow", "everything settled", "accepted",
     ):  # fmt: skip
         assert expected in shown
+
+
+def test_what_the_balance_paid_stands_between_points_and_cash(boss, order):
+    customer = make_customer(client=order.client, user_id="442091", balance_fen=30_000)
+    bought = place_by_balance(customer=customer, total_fen=23_456)
+
+    listed, shown = (
+        " ".join(text(boss.get(path)).split()) for path in (page(Order, "changelist"), page(Order, "change", bought.pk))
+    )
+
+    assert "¥234.56 ¥0.00 ¥234.56 ¥0.00" in listed
+    assert "Points ¥0.00 Balance ¥234.56 Cash ¥0.00" in shown
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from payments.gateways.base import Mode
 from payments.models import Charge, Customer, Order
 from tests.calls import signed
 from tests.payments.api.look_ups import CHARGES, ORDERS, cursor, data, found, get, make_charge, make_order, refusal
-from tests.world import NOW, TOKEN, make_client, make_customer, make_memory_account, place_order
+from tests.world import NOW, TOKEN, make_client, make_customer, make_memory_account, place_by_balance, place_order
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +45,8 @@ def test_an_order_is_told_with_its_charges(paid, slash):
     assert shown == {
         "order_number": paid.number, "family": "checkout", "kind": "goods", "status": "pay_finished", "money_flag": "",
         "user_id": "442090", "title": paid.title, "out_trade_no": "T1", "client_pay_id": "", "total_amount": 5,
-        "shipping_fee": 0.5, "point_amount": 2, "cash_amount": 3, "refunded_amount": 0, "closed_at": "", "refunds": [],
+        "shipping_fee": 0.5, "point_amount": 2, "balance_amount": 0, "cash_amount": 3, "refunded_amount": 0,
+        "closed_at": "", "refunds": [],
     }  # fmt: skip
     assert clock == {
         "created_at": clock_of(paid.created_at),
@@ -73,6 +74,16 @@ def test_a_list_tells_the_same_as_the_order_s_own_page(paid):
 
     assert data(get(ORDERS)) == {"results": [shown], "next": None, "previous": None}
     assert data(get(CHARGES))["results"] == [{"order_number": paid.number, **charge} for charge in attempts]
+
+
+def test_what_the_balance_paid_is_told_apart_and_its_charge_found(shop):
+    order = place_by_balance(customer=make_customer(client=shop, balance_fen=10_000))
+    place_order(client=shop)
+
+    shown = data(get(f"/api/orders/{order.number}/"))
+
+    assert [shown[f"{tender}_amount"] for tender in ("point", "balance", "cash")] == [0, 100, 0]
+    assert found(CHARGES, tender="balance") == [f"{order.number}_1"]
 
 
 def test_what_has_not_happened_is_empty_and_nothing_paid_is_0(shop):

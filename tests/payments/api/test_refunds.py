@@ -14,7 +14,7 @@ from tests.calls import Text, post, signed
 from tests.payments.api.look_ups import data, get
 from tests.payments.api.test_direct_orders import GOODS
 from tests.payments.refunds.shop import balance_fen, book, paid_order, recharge
-from tests.world import make_client, make_customer, place_order
+from tests.world import make_client, make_customer, place_by_balance, place_order
 
 pytestmark = pytest.mark.django_db
 
@@ -57,11 +57,23 @@ def test_a_checkout_order_is_refunded_by_our_number_and_its_detail_tells_the_sam
         "data": {
             "order_number": order.number, "status": "partly_refund", "refund_no": "R1",
             "refund_number": f"{order.number}_R1", "refund_status": "succeeded", "goods_amount": 30,
-            "shipping_amount": 5, "point_refund_amount": 0, "cash_refund_amount": 35, "refunded_amount": 35,
+            "shipping_amount": 5, "point_refund_amount": 0, "balance_refund_amount": 0, "cash_refund_amount": 35,
+            "refunded_amount": 35,
         },
     }  # fmt: skip
     assert post(client, DETAIL + slash, signed({"refund_no": "R1"})) == (200, answer)
     assert book().refunded_fen(f"{order.number}_2") == 3_500
+
+
+def test_what_the_balance_paid_goes_back_into_it_and_is_told_apart(client):
+    order = place_by_balance(customer=make_customer(client=make_client(), balance_fen=10_000))
+
+    status, answer = refund(client, order)
+
+    told = answer["data"]
+    assert status == 200
+    assert [told[f"{tender}_refund_amount"] for tender in ("point", "balance", "cash")] == [0, 35, 0]
+    assert balance_fen(order) == 3_500
 
 
 def test_a_recharge_is_taken_out_of_the_balance_again(client):

@@ -64,6 +64,16 @@ def test_making_a_client_is_written_down():
     assert deed.detail == {"families": ["payments"], "permissions": ["checkout.point_pay"]}
 
 
+def test_a_client_is_the_default_one_of_a_family_and_answers_200():
+    createclient("app", "--family", "partner_orders", "--default-of", "partner_orders", "--always-http-200")
+
+    client = queries.by_default(family="partner_orders")
+    assert (client.name, client.always_http_200) == ("app", True)
+    with pytest.raises(CommandError):
+        createclient("second", "--family", "partner_orders", "--default-of", "partner_orders")
+    assert ApiClient.objects.count() == AuditRow.objects.count() == get_user_model().objects.count() == 1
+
+
 def test_a_name_is_given_once():
     first = createclient("mall", "--family", "checkout")
 
@@ -82,6 +92,8 @@ def test_a_name_is_given_once():
         ["mall", "--family", "checkout", "--permission", "checkout.fly"],
         ["mall", "--family", "checkout", "--allowed-network", "10.0.0.1/8"],
         ["no spaces", "--family", "checkout"],
+        ["mall", "--family", "checkout", "--default-of", "partner_orders"],
+        ["mall", "--family", "checkout", "--default-of", "unknown"],
     ],
 )
 def test_what_is_unfit_makes_nothing(args):

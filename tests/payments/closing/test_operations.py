@@ -5,17 +5,21 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from checkout import fulfilment
+from payments import audit
 from payments.charges import operations as charges
 from payments.closing import late_money
 from payments.closing import operations as closing
 from payments.closing.operations import GatewayUnanswered, OrderNotClosable
 from payments.gateways.base import Mode
 from payments.gateways.memory import Fault
+from payments.ledger import operations as ledger
+from payments.ledger.operations import Posting
 from payments.ledger.queries import balance_fen
 from payments.models import Charge, Order, OrderTransition, Refund, Transfer
 from payments.refunds import operations as refunds
-from payments.transactions import savepoint
+from payments.transactions import savepoint, transaction
 from tests.payments.refunds.shop import book
+from tests.world import balance_fen as customers_balance_fen
 from tests.world import make_client, make_customer, make_memory_account, place_order, points_fen
 
 pytestmark = pytest.mark.django_db
@@ -187,6 +191,49 @@ def test_a_closed_order_never_changes_again():
 
     with pytest.raises(IntegrityError, match="cannot go from closed"), savepoint():
         Order.objects.filter(pk=order.pk).update(status="pay_finished")
+
+
+def order_for_the_balance():
+    """An order that its customer's balance is still to pay."""
+    customer = make_customer(client=make_client(), balance_fen=12_000)
+    order = Order.objects.create(
+        number="2018061500000001", family="payments", client=customer.client, customer=customer, fingerprint="0" * 64,
+        title="title", total_fen=10_000, balance_fen=10_000, expires_at=timezone.now(),
+    )  # fmt: skip
+    with transaction():
+        audit.record(actor="test", action="order.place", subject=order.subject)
+    return order
+
+
+def test_an_order_that_the_balance_never_paid_closes_and_moves_nothing():
+    order = order_for_the_balance()
+
+    assert closing.close_due(at=timezone.now()) == 1
+
+    assert (status(order), order.transfers.count()) == ("closed", 0)
+    assert customers_balance_fen(order.customer) == 12_000
+
+
+def test_what_the_balance_had_paid_of_an_order_that_closes_is_back():
+    order = order_for_the_balance()
+    charge = Charge.objects.create(
+        order=order, attempt=1, number=f"{order.number}_1", tender="balance", amount_fen=10_000, paid_fen=10_000,
+        status="succeeded",
+    )  # fmt: skip
+    own = f"balance:{order.customer_id}"
+    with transaction():
+        ledger.post(
+            Posting(
+                debit=own, credit="escrow", amount_fen=10_000, kind="payment", reference=charge.number,
+                order_id=order.pk,
+            )
+        )  # fmt: skip
+
+    assert closing.close_due(at=timezone.now()) == 1
+
+    charge.refresh_from_db()
+    assert (status(order), charge.status, customers_balance_fen(order.customer)) == ("closed", "released", 12_000)
+    assert order.transfers.filter(debit="escrow", credit=own, amount_fen=10_000, kind="release").count() == 1
 
 
 # --- a client's or staff's close --------------------------------------------------------------------------------------

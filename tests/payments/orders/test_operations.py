@@ -1,6 +1,7 @@
 import datetime
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from checkout import fulfilment
@@ -21,9 +22,9 @@ def place(*, points_fen=0):
     return place_order(client=client, total_fen=10_000, shipping_fen=500)
 
 
-def place_and_finish():
+def place_and_finish(order=None):
     """An order whose tenders are all there."""
-    order = place()
+    order = order or place()
     with transaction():
         locked = orders.lock(order_id=order.pk)
         orders.finish(order=locked, reference=f"{order.number}_1", actor="test", at=timezone.now())
@@ -95,6 +96,38 @@ class TestFulfilment:
 
         order.refresh_from_db()
         assert (fulfilled, order.fulfil_due_at) == ([order.number], None)
+
+    def test_a_deadlock_is_nobodys_failure_so_the_payment_is_undone_whole(self, monkeypatch):
+        monkeypatch.setattr(fulfilment, "fulfil", _deadlock)
+
+        with pytest.raises(OperationalError):
+            place_and_finish()
+
+        order = Order.objects.get()
+        assert (order.status, order.money_flag, order.fulfil_due_at) == ("point_paid", "", None)
+        assert not Transfer.objects.filter(order=order).exists()
+
+    def test_one_that_meets_a_deadlock_again_stays_due_and_holds_up_no_other(self, monkeypatch):
+        monkeypatch.setattr(fulfilment, "fulfil", _fail)
+        first = place_and_finish()
+        second = place_and_finish(place_order(client=first.client, number="T2"))
+        fulfilled = []
+        monkeypatch.setattr(
+            fulfilment,
+            "fulfil",
+            lambda *, order: _deadlock(order=order) if order == first else fulfilled.append(order.number),
+        )
+        later = timezone.now() + datetime.timedelta(minutes=2)
+
+        assert orders.fulfil_due(at=later) == 2
+
+        assert fulfilled == [second.number]
+        first.refresh_from_db()
+        assert first.fulfil_due_at <= later
+
+
+def _deadlock(*, order):
+    raise OperationalError("deadlock detected")
 
 
 def _fail(*, order):

@@ -4,13 +4,23 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.http import Http404
 from django.urls import re_path
+from django.utils.translation import gettext_lazy
 from rest_framework import exceptions, serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 
 from payments.errors import Conflict
 from payments.models import AuditRow
-from payments.wire import IdField, TextField, TimestampField, YuanField, unknown_path
+from payments.wire import (
+    FORM_PARSERS,
+    IdField,
+    StrictJSONParser,
+    TextField,
+    TimestampField,
+    WholeNumberField,
+    YuanField,
+    unknown_path,
+)
 from payments.wire.views import FamilyViewSet, both_slashes
 
 
@@ -18,6 +28,7 @@ class Amount(serializers.Serializer):
     total_amount = YuanField()
     user_id = IdField(required=False)
     note = TextField(default="", max_length=20)
+    number = WholeNumberField(required=False)
     at = TimestampField(required=False)
 
 
@@ -109,7 +120,39 @@ class PaymentsShopViewSet(ShopViewSet):
     timestamp_required = sign_required = False
 
 
+class PartnerViewSet(ShopViewSet):
+    """As document 002 calls: no token, no timestamp, a form or JSON, signed."""
+
+    family = "partner_orders"
+    default_client_serves = True
+    permission_required_name = ""
+    timestamp_required = False
+    parser_classes = (StrictJSONParser, *FORM_PARSERS)
+
+    def look(self, request):
+        return self.success({"by": request.auth.name})
+
+
+class PartnerPlainViewSet(PlainViewSet):
+    family = "partner_orders"
+    parser_classes = (StrictJSONParser, *FORM_PARSERS)
+
+    def lazy(self, request):
+        return self.success({"said": gettext_lazy("You may not do this. Ask the operator for the permission.")})
+
+
 urlpatterns = [
+    both_slashes("partner/pay", PartnerViewSet.as_view({"post": "pay"}), name="partner-pay"),
+    both_slashes("partner/look", PartnerViewSet.as_view({"post": "look"}, sign_required=False), name="partner-look"),
+    both_slashes(
+        "partner/timed", PartnerViewSet.as_view({"post": "look"}, timestamp_required=True), name="partner-timed"
+    ),
+    both_slashes("partner/echo", PartnerPlainViewSet.as_view({"post": "echo"}), name="partner-echo"),
+    both_slashes("partner/body", PartnerPlainViewSet.as_view({"post": "body"}), name="partner-body"),
+    both_slashes("partner/lazy", PartnerPlainViewSet.as_view({"get": "lazy"}), name="partner-lazy"),
+    both_slashes("partner/rows", PartnerPlainViewSet.as_view({"get": "rows", "post": "rows"}), name="partner-rows"),
+    both_slashes("partner/trouble/(?P<kind>[a-z_]+)", PartnerPlainViewSet.as_view({"post": "trouble"}), name="p-t"),
+    re_path("^partner/", unknown_path, {"family": "partner_orders"}),
     both_slashes("shop/pay", ShopViewSet.as_view({"post": "pay", "get": "pay"}), name="pay"),
     both_slashes("payments/pay", PaymentsShopViewSet.as_view({"post": "pay"}), name="payments-pay"),
     both_slashes("plain/echo", PlainViewSet.as_view({"post": "echo", "get": "echo"}), name="echo"),

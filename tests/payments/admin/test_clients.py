@@ -1,0 +1,60 @@
+"""What staff keep of a client."""
+
+import pytest
+from django.urls import reverse
+
+from payments.models import AuditRow
+from tests.world import make_client
+
+pytestmark = pytest.mark.django_db
+
+FIELDS = {
+    "is_active": "on", "families": ["partner_orders"], "sign_type": "MD5", "allowed_networks": "", "unsigned_from": "",
+    "points_policy": "points_first", "order_ttl_seconds": "1800", "redirect_hosts": "", "refund_policy": "cash_first",
+    "approval_above_fen": "", "late_money_policy": "refund",
+}  # fmt: skip
+
+
+def save(boss, client, **changes):
+    return boss.post(reverse("admin:payments_apiclient_change", args=[client.pk]), {**FIELDS, **changes})
+
+
+def test_a_client_becomes_the_default_one_of_a_family(boss):
+    app = make_client(name="app", families=["partner_orders"])
+
+    answer = save(boss, app, default_of="partner_orders")
+
+    app.refresh_from_db()
+    assert (answer.status_code, app.default_of) == (302, "partner_orders")
+    assert AuditRow.objects.get().detail["changes"]["default_of"] == ["", "partner_orders"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"default_of": "partner_orders"}, "The family has a default client already."),
+        ({"default_of": "checkout"}, "The default client of a family must serve it."),
+        ({"default_of": "unknown"}, "Select a valid choice"),
+    ],
+)
+def test_a_second_or_an_unfit_default_client_is_refused(boss, changes, sentence):
+    make_client(name="app", families=["partner_orders"], default_of="partner_orders")
+    second = make_client(name="second", families=["partner_orders"])
+
+    answer = save(boss, second, **changes)
+
+    second.refresh_from_db()
+    assert answer.status_code == 200
+    assert sentence in answer.content.decode()
+    assert second.default_of == ""
+    assert not AuditRow.objects.exists()
+
+
+def test_a_default_client_cannot_leave_its_family(boss):
+    app = make_client(name="app", families=["partner_orders"], default_of="partner_orders")
+
+    answer = save(boss, app, families=["checkout"], default_of="partner_orders")
+
+    app.refresh_from_db()
+    assert "The default client of a family must serve it." in answer.content.decode()
+    assert app.families == ["partner_orders"]
