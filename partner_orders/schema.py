@@ -105,6 +105,25 @@ _SIGNED = [
 ]
 _VALUES = {"coupon_status": [state.value for state in CouponState]}
 
+_MEANINGS = {
+    "ali_pay_url": _("Where the customer pays at Alipay; empty where nothing is to be paid there."),
+    "order_status": _("0 unpaid, 1 paid, 2 shipped, 3 received, 4 closed, 5 partly refunded, 6 refunded."),
+    "order_price": _("List price in yuan, before the coupon."),
+    "deduct_price": _("What the coupon takes off, in yuan."),
+    "bill_no": _("Our payment number at Alipay; empty for the balance."),
+    "third_order_no": _("Alipay's trade number, once it is paid; empty for the balance."),
+    "user_level_id": _("The level: of a pack what it lifts to, of an order the customer's when it was made."),
+    "user_id_no": _("Always empty: no identity card is kept here."),
+    "order_type": _("Always 1."),
+    "order_score": _("Points that the customer is given for it."),
+    "order_express_name": _("The courier."),
+    "order_express_number": _("The tracking number."),
+    "order_express_no": _("The courier's short name."),
+    "order_express_address": _("Where it was shipped from."),
+    "coupon_status": _("usable, used (an order holds it), to_come or expired."),
+    "min_price": _("Yuan; for packs of at least that price."),
+}
+
 
 class PartnerPaySerializer(PaySerializer):
     """`pay` alone needs no token and no time: its sign is the proof. A time that is sent must be right."""
@@ -124,7 +143,8 @@ def _call(
 ) -> Callable[[Any], Any]:
     return described(
         family="partner_orders", name=name, document=how.pop("document", "example"), summary=summary, request=request,
-        sent=sent, answered={"code": 1, "errors": {}, "msg": "操作成功", "result": result}, values=_VALUES, **how,
+        sent=sent, answered={"code": 1, "errors": {}, "msg": "操作成功", "result": result}, values=_VALUES,
+        meanings=_MEANINGS, **how,
     )  # fmt: skip
 
 
@@ -138,7 +158,8 @@ def _read(
     filters: type[FilterSet] | None = None,
 ) -> Callable[[Any], Any]:
     """Describe a call that answers GET, by its query string, and POST."""
-    fields, known = request().get_fields(), filters.base_filters if filters else {}
+    fields: dict[str, Any] = request().get_fields()
+    known: dict[str, Any] = filters.base_filters if filters else {}
     if filters:
         fields |= {name: TextField(required=False, help_text=found.label) for name, found in known.items()}
         fields["cursor"] = TextField(required=False, help_text=_("As next and previous give it."))
