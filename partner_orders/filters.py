@@ -6,11 +6,13 @@ from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import ChoiceFilter, FilterSet
 
 from partner_orders import queries
-from partner_orders.models import CustomerCoupon, GiftPack, PartnerOrder, PayType
+from partner_orders.models import Address, CustomerCoupon, GiftPack, PartnerOrder, PayType
 from partner_orders.queries import CouponState
 from partner_orders.states import Delivery, WireStatus, wire_status
 from payments.api.filters import BESIDE, StrictFilters, TextFilter, TimeFilter
 from payments.orders.states import Status
+
+YES_OR_NO = [("1", _("yes")), ("0", _("no"))]
 
 
 class PartnerFilters(StrictFilters):
@@ -33,7 +35,7 @@ class PartnerOrderFilter(FilterSet):
     order_status = ChoiceFilter(
         choices=WireStatus.choices,
         method="shown_as",
-        label=_("As the order shows it."),
+        label=_("0 unpaid, 1 paid, 2 shipped, 3 received, 4 closed, 5 partly refunded, 6 refunded."),
     )
     pay_type = ChoiceFilter(choices=PayType.choices, label=_("1: balance, 2: Alipay."))
     gift_pos_id = TextFilter(field_name="pack__uid", label=_("The gift pack."))
@@ -49,9 +51,7 @@ class PartnerOrderFilter(FilterSet):
 
 
 class GiftPackFilter(FilterSet):
-    in_stock = ChoiceFilter(
-        choices=[("1", _("yes")), ("0", _("no"))], method="with_stock", label=_("1: there is some left, 0: sold out.")
-    )
+    in_stock = ChoiceFilter(choices=YES_OR_NO, method="with_stock", label=_("1: there is some left, 0: sold out."))
 
     class Meta:
         model = GiftPack
@@ -65,7 +65,7 @@ class CouponFilter(FilterSet):
     coupon_status = ChoiceFilter(
         choices=[(state.value, state.name) for state in CouponState],
         method="in_state",
-        label=_("usable, used, to_come or expired."),
+        label=_("usable, used (an order holds it), to_come or expired."),
     )
 
     class Meta:
@@ -74,3 +74,14 @@ class CouponFilter(FilterSet):
 
     def in_state(self, found: QuerySet[CustomerCoupon], name: str, value: str) -> QuerySet[CustomerCoupon]:
         return found.filter(queries.in_state(CouponState(value), at=timezone.now()))
+
+
+class AddressFilter(FilterSet):
+    is_default = ChoiceFilter(choices=YES_OR_NO, method="that_is_default", label=_("1: the default, 0: the others."))
+
+    class Meta:
+        model = Address
+        fields: list[str] = []
+
+    def that_is_default(self, found: QuerySet[Address], name: str, value: str) -> QuerySet[Address]:
+        return found.filter(is_default=value == "1")

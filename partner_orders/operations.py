@@ -130,9 +130,11 @@ def pay(*, client: ApiClient, command: PayCommand, at: datetime.datetime, reques
     if command.pay_type == PayType.ALIPAY:
         charge_queries.account_for(client_id=client.pk, channel=Channel.ALIPAY, mode=command.pay_mode)
     with transaction():
-        Customer.objects.select_for_update(of=("self",), no_key=True).get(pk=customer.customer_id)
+        locked = Customer.objects.select_for_update(of=("self",), no_key=True).get(pk=customer.customer_id)
         order = _known(client=client, customer=customer, command=command, at=at)
         if order is None:
+            if locked.is_frozen:
+                raise CustomerFrozen(field="user_id")
             offer = _offer(client=client, customer=customer, command=command, at=at)
             order = _buy(offer, at=at, request_id=request_id)
     pay_url = _lead_to_alipay(client=client, order=order, mode=command.pay_mode, at=at)
@@ -150,7 +152,7 @@ def _known(*, client: ApiClient, customer: CustomerView, command: PayCommand, at
             since=at - datetime.timedelta(seconds=settings.PARTNER_REPLAY_SECONDS),
             payable_at=at + GATEWAY_MARGIN + GATEWAY_MINIMUM,
         )
-    known = orders_of_key(client_id=client.pk, key=command.key)
+    known = queries.of_key(client_id=client.pk, key=command.key)
     if known is not None and (known.family, known.customer_id, known.fingerprint) != (
         FAMILY, customer.customer_id, fingerprint,
     ):  # fmt: skip
@@ -158,15 +160,9 @@ def _known(*, client: ApiClient, customer: CustomerView, command: PayCommand, at
     return known
 
 
-def orders_of_key(*, client_id: int, key: str) -> Order | None:
-    return Order.objects.filter(client_id=client_id, client_order_no=key).exclude(client_order_no="").first()
-
-
 @transaction_required
 def _offer(*, client: ApiClient, customer: CustomerView, command: PayCommand, at: datetime.datetime) -> _Offer:
     """Look up and price what is asked for, under the customer's lock."""
-    if customer.is_frozen:
-        raise CustomerFrozen(field="user_id")
     customer_id = customer.customer_id
     pack = queries.pack_on_sale(client_id=client.pk, uid=command.pack_uid)
     if not pack.stock:
@@ -192,7 +188,7 @@ def _buy(offer: _Offer, *, at: datetime.datetime, request_id: str) -> Order:
             raise BalanceTooSmall(field="pay_type", payable=payable) from None
         if order_id is not None:
             break
-        if offer.command.key and orders_of_key(client_id=offer.client.pk, key=offer.command.key):
+        if offer.command.key and queries.of_key(client_id=offer.client.pk, key=offer.command.key):
             raise NumberReused(field="Idempotency-Key")  # of another customer, at the same moment
     else:
         raise TryAgain(_("No order number was free. Send the same call again."))

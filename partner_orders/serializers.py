@@ -3,83 +3,102 @@
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from partner_orders.models import Address, PartnerOrder, PayType
-from payments.api.serializers import DocumentSerializer
-from payments.orders.models import OrderTransition
+from payments.api.serializers import ClosingSerializer, DocumentSerializer
 from payments.wire import IdField, LineField, TextField, TimestampField, WholeNumberField
-
-REASON_LENGTH_MAX = OrderTransition._meta.get_field("reason").max_length  # noqa: SLF001  Django's documented model API
+from payments.wire.encoding import encode
+from payments.wire.parsers import shown
 
 
 def _length(model: Any, name: str) -> int:
-    return int(model._meta.get_field(name).max_length)  # noqa: SLF001  likewise
+    return int(model._meta.get_field(name).max_length)  # noqa: SLF001  Django's documented model API
 
 
+@extend_schema_field({"type": "integer", "enum": PayType.values})
 class PayTypeField(WholeNumberField):
-    default_error_messages = {"invalid_choice": _("Send 1 (balance) or 2 (Alipay).")}
+    default_error_messages = {"invalid": _("Send 1 (balance) or 2 (Alipay).")}
 
     def to_internal_value(self, data: Any) -> PayType:
         number = super().to_internal_value(data)
         if number not in PayType.values:
-            self.fail("invalid_choice")
+            self.fail("invalid")
         return PayType(number)
 
 
-class PaySerializer(DocumentSerializer):
+class CustomerSerializer(DocumentSerializer):
+    user_id = IdField(help_text=_("The customer, as you know them."))
+
+
+class PaySerializer(CustomerSerializer):
     """Document 002's five parameters; the sixth, the sign, is the authentication's."""
 
-    user_id = IdField()
-    pay_type = PayTypeField()
-    gift_pos_id = IdField()
-    coupon_id = IdField(default="")
-    address_id = WholeNumberField()
+    pay_type = PayTypeField(help_text=_("1: balance, 2: Alipay."))
+    gift_pos_id = IdField(help_text=_("The gift pack."))
+    coupon_id = IdField(default="", help_text=_("A coupon of the customer's that is usable; empty for none."))
+    address_id = WholeNumberField(help_text=_("Where it goes: an address of the customer's."))
 
+    def to_internal_value(self, data: Any) -> Any:
+        """
+        Refuse `&` in any value, those that we do not know among them.
 
-class CustomerSerializer(DocumentSerializer):
-    user_id = IdField()
+        The sign joins parameters with it and is all that proves this call: a value that holds it could be split into
+        parameters that nobody signed, or swallow one that was, such as a timestamp.
+        """
+        for name, value in data.items():
+            if name != "sign" and "&" in (value if isinstance(value, str) else encode(value)):
+                raise serializers.ValidationError({shown(name): [_("Must not contain &.")]})
+        return super().to_internal_value(data)
 
 
 class OrderNumberSerializer(DocumentSerializer):
-    order_no = IdField()
+    order_no = IdField(help_text=_("Our number of the order."))
 
 
 class OrderSerializer(OrderNumberSerializer, CustomerSerializer):
     """One order of one customer."""
 
 
-class CancelSerializer(OrderSerializer):
-    reason = TextField(max_length=REASON_LENGTH_MAX, default="")
+class CancelSerializer(ClosingSerializer, OrderSerializer):
+    """Which order is not wanted any more, and why."""
 
 
 class ShipSerializer(OrderNumberSerializer):
     """In the words of document 002's `order_info`."""
 
-    order_express_name = LineField(max_length=_length(PartnerOrder, "express_name"))
-    order_express_number = LineField(max_length=_length(PartnerOrder, "express_number"))
-    order_express_no = LineField(max_length=_length(PartnerOrder, "express_code"), default="")
-    order_express_address = LineField(max_length=_length(PartnerOrder, "express_address"), default="")
-    order_express_time = TimestampField(required=False)
+    order_express_name = LineField(max_length=_length(PartnerOrder, "express_name"), help_text=_("The courier."))
+    order_express_number = LineField(
+        max_length=_length(PartnerOrder, "express_number"), help_text=_("The tracking number.")
+    )
+    order_express_no = LineField(
+        max_length=_length(PartnerOrder, "express_code"), default="", help_text=_("The courier's short name.")
+    )
+    order_express_address = LineField(
+        max_length=_length(PartnerOrder, "express_address"), default="", help_text=_("Where it was shipped from.")
+    )
+    order_express_time = TimestampField(required=False, help_text=_("When it was shipped; now, if it is not sent."))
 
 
+@extend_schema_field({"type": "integer", "enum": [0, 1]})
 class DefaultField(WholeNumberField):
     """1 for yes, 0 for no."""
 
-    default_error_messages = {"invalid_choice": _("Send 1 or 0.")}
+    default_error_messages = {"invalid": _("Send 1 or 0.")}
 
     def to_internal_value(self, data: Any) -> bool:
         number = super().to_internal_value(data)
         if number not in (0, 1):
-            self.fail("invalid_choice")
+            self.fail("invalid")
         return bool(number)
 
 
 class AddressSerializer(CustomerSerializer):
-    name = LineField(max_length=_length(Address, "name"))
+    name = LineField(max_length=_length(Address, "name"), help_text=_("Who receives it."))
     phone = LineField(max_length=_length(Address, "phone"))
     address = LineField(max_length=_length(Address, "address"))
-    is_default = DefaultField(default=False)
+    is_default = DefaultField(default=False, help_text=_("1 or 0. A customer has one default address at most."))
 
 
 class AddressIdSerializer(CustomerSerializer):

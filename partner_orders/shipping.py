@@ -89,7 +89,7 @@ def ship(
             raise ShippedMeanwhile
         if not is_shippable(document):
             raise OrderNotShippable(field="order_no")
-        if not order.created_at <= shipment.at <= at + CLOCKS_APART:
+        if not order.created_at.replace(microsecond=0) <= shipment.at <= at + CLOCKS_APART:  # the wire tells seconds
             raise Malformed(_("Send the time at which it was shipped: after the order, not in the future."),
                             field="order_express_time")  # fmt: skip
         document.delivery = next_delivery(delivery=document.delivery, event=Event.SHIP)

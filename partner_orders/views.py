@@ -9,7 +9,7 @@ from structlog.contextvars import bind_contextvars
 
 from partner_orders import addresses, answers, operations, queries, shipping
 from partner_orders.addresses import Recipient
-from partner_orders.filters import CouponFilter, GiftPackFilter, PartnerFilters, PartnerOrderFilter
+from partner_orders.filters import AddressFilter, CouponFilter, GiftPackFilter, PartnerFilters, PartnerOrderFilter
 from partner_orders.models import PartnerOrder
 from partner_orders.operations import PayCommand
 from partner_orders.serializers import (
@@ -103,7 +103,7 @@ class PartnerOrderViewSet(PartnerViewSet):
             client=client_of(request),
             user_id=given["user_id"],
             number=given["order_no"],
-            reason=given["reason"],
+            reason=given.get("reason", ""),
             at=timezone.now(),
             request_id=request_id(),
         )
@@ -119,9 +119,9 @@ class PartnerOrderViewSet(PartnerViewSet):
         return self.told(received)
 
     def ship(self, request: Request) -> Response:
-        """Record who carries an order, and under which number: the warehouse says so, whose client's it ever is."""
-        given, at = self.validated(ShipSerializer), timezone.now()
-        document = queries.detail(number=given["order_no"])
+        """Record who carries an order, and under which number: the warehouse says so, whoever the customer is."""
+        given, client, at = self.validated(ShipSerializer), client_of(request), timezone.now()
+        document = queries.detail(number=given["order_no"], client_id=client.pk)
         shipment = Shipment(
             name=given["order_express_name"],
             number=given["order_express_number"],
@@ -132,7 +132,7 @@ class PartnerOrderViewSet(PartnerViewSet):
         shipped = shipping.ship(
             order_id=document.order_id,
             shipment=shipment,
-            actor=client_of(request).actor,
+            actor=client.actor,
             at=at,
             request_id=request_id(),
         )
@@ -160,13 +160,17 @@ class CouponViewSet(PartnerViewSet):
 
 
 class AddressViewSet(PartnerViewSet):
+    filterset_class = AddressFilter
+
     def search(self, request: Request) -> Response:
         """List a customer's addresses, newest first."""
         given = self.validated(CustomerSerializer)
-        page = self.paginate_queryset(queries.addresses(customer_id=self.customer_id(given["user_id"])))
+        found = self.filter_queryset(queries.addresses(customer_id=self.customer_id(given["user_id"])))
+        page = self.paginate_queryset(found)
         return self.get_paginated_response([answers.address(kept) for kept in page or []])
 
     def add(self, request: Request) -> Response:
+        """Keep one more address."""
         given = self.validated(AddressSerializer)
         kept = addresses.add(
             customer_id=self.customer_id(given["user_id"]), recipient=_recipient(given), **self._deed
@@ -174,6 +178,7 @@ class AddressViewSet(PartnerViewSet):
         return self.success({"address": answers.address(kept)})
 
     def change(self, request: Request) -> Response:
+        """Make an address another one, whole. Orders keep the one they were made with."""
         given = self.validated(AddressChangeSerializer)
         kept = addresses.change(
             customer_id=self.customer_id(given["user_id"]),
@@ -184,6 +189,7 @@ class AddressViewSet(PartnerViewSet):
         return self.success({"address": answers.address(kept)})
 
     def delete(self, request: Request) -> Response:
+        """Forget an address."""
         given = self.validated(AddressIdSerializer)
         addresses.delete(
             customer_id=self.customer_id(given["user_id"]), address_id=given["address_id"], **self._deed

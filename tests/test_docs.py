@@ -19,6 +19,7 @@ from payments.wire.parsers import parse_object
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DOCS = "\n".join(page.read_text() for page in (ROOT / "docs").rglob("*.md"))
+PARTNER_ORDERS = (ROOT / "docs" / "api" / "partner_orders.md").read_text()
 CHECKOUT = (ROOT / "docs" / "api" / "checkout.md").read_text()
 WEBHOOKS = (ROOT / "docs" / "api" / "webhooks.md").read_text()
 SECRET = demo.CLIENTS["checkout"].secret
@@ -57,7 +58,7 @@ def anchors(page):
 
 def error_codes():
     """Return every code that an error class has or that the exception handler gives to others' errors."""
-    sources = [path for room in ("payments", "checkout") for path in (ROOT / room).rglob("*.py")]
+    sources = [path for room in ("payments", "checkout", "partner_orders") for path in (ROOT / room).rglob("*.py")]
     ours = "\n".join(path.read_text() for path in sources if "simulator" not in path.parts)
     handler = (ROOT / "payments" / "wire" / "refusals.py").read_text()
     handler += (ROOT / "payments" / "wire" / "envelopes.py").read_text()
@@ -116,13 +117,18 @@ def test_pictures_are_small():
     assert not {picture: size for picture, size in sizes.items() if size > 200_000}
 
 
-def test_the_sign_example_is_what_the_code_computes():
-    example = next(block for block in fences(CHECKOUT, "json") if '"timestamp": "1529035200"' in block)
-    params = parse_object(example.encode())
+@pytest.mark.parametrize(
+    ("page", "holds", "family"),
+    [(CHECKOUT, '"timestamp": "1529035200"', "checkout"), (PARTNER_ORDERS, '"coupon_id": "", ', "partner_orders")],
+    ids=["checkout", "partner orders"],
+)
+def test_the_sign_example_is_what_the_code_computes(page, holds, family):
+    example = next(block for block in fences(page, "json") if holds in block)
+    params, secret = parse_object(example.encode()), demo.CLIENTS[family].secret
 
-    assert f"{signing.canonical(params=params, secret=SECRET)}\n" in fences(CHECKOUT)
+    assert f"{signing.canonical(params=params, secret=secret)}\n" in fences(page)
     for sign_type in ("MD5", "HMAC-SHA256"):
-        assert f"| `{sign_type}` | `{signing.sign(params=params, secret=SECRET, sign_type=sign_type)}` |" in CHECKOUT
+        assert f"| `{sign_type}` | `{signing.sign(params=params, secret=secret, sign_type=sign_type)}` |" in page
 
 
 SIGNED_CURLS = [block for page in PAGES for block in fences(page.read_text(), "sh") if "sign=$(" in block]
@@ -136,10 +142,12 @@ def test_a_curl_signs_what_it_sends(curl):
         return re.sub(r"\$(?:now|no|sign)", lambda found: shell[found[0]], text.replace("'", ""))
 
     text = filled(re.search(r'printf %s "(.*?)"', curl)[1])
-    params = parse_object(filled(re.search(r"-d '(.*)'$", curl, re.MULTILINE)[1]).encode())
+    whole = re.search(r"-d '({.*})'$", curl, re.MULTILINE)
+    form = dict(field.split("=", 1) for field in re.findall(r"-d (\w+=\S*)", curl))
+    params = parse_object(filled(whole[1]).encode()) if whole else form
 
     assert text == signing.canonical(params=params, secret=text.rpartition("&key=")[2])
-    assert text.endswith(("&key=demo-mall-secret", "&key=demo-shop-secret"))
+    assert text.rpartition("&key=")[2] in {client.secret for client in demo.CLIENTS.values()}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from payments.money import NotAnAmount, fen_from_yuan
 from payments.orders import states as order_states
 from payments.orders.models import MoneyFlag, OrderKind
 from payments.outbox.models import DeliveryStatus, EventKind
-from payments.wire import TimestampField, UnreadableTimestamp, YuanField, parameters, read_timestamp
+from payments.wire import TextField, TimestampField, UnreadableTimestamp, YuanField, parameters, read_timestamp
 from payments.wire.fields import ID_LENGTH_MAX
 from payments.wire.parsers import shown
 
@@ -39,6 +39,7 @@ class StrictFilters(DjangoFilterBackend):
         known = view.filterset_class.base_filters.keys()
         wrong = {shown(name): [_unknown(known)] for name in given if name not in known | self.beside}
         wrong |= {name: [_empty()] for name in given if name in known and given[name] == ""}
+        wrong |= {name: [_no_text()] for name in given if name in known and not isinstance(given[name], str | None)}
         if wrong:
             raise ValidationError(wrong)
         return {**super().get_filterset_kwargs(request, queryset, view), "data": given}
@@ -47,6 +48,11 @@ class StrictFilters(DjangoFilterBackend):
 def _unknown(known: Collection[str]) -> ErrorDetail:
     sentence = _("There is no such filter. There are: %(names)s.") % {"names": ", ".join(sorted(known))}
     return ErrorDetail(sentence, code="invalid")
+
+
+def _no_text() -> ErrorDetail:
+    """A body of JSON can hold lists, objects and truth values, which a form field would take for their text."""
+    return ErrorDetail(str(TextField.default_error_messages["invalid"]), code="invalid")
 
 
 def _empty() -> ErrorDetail:

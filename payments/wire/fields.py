@@ -71,6 +71,8 @@ class LineField(TextField):
 class WholeNumberField(serializers.IntegerField):
     """A whole number or its plain digits as text: no sign, no fraction, no digits of other scripts."""
 
+    default_error_messages = {"invalid": _("Send a whole number of at most 9 digits, without a sign.")}
+
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, str) or not _WHOLE.fullmatch(data):
             self.fail("invalid")

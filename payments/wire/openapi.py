@@ -37,25 +37,32 @@ def described(
     sent: Mapping[str, Any],
     answered: Mapping[str, Any],
     values: Mapping[str, list[str]] | None = None,
+    meanings: Mapping[str, Any] | None = None,
     signed: bool = True,
+    methods: list[str] | None = None,
+    auth: list[Any] | None = None,
     others: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] | None = None,
 ) -> Callable[[Any], Any]:
     """
     Describe one call for drf-spectacular.
 
     `sent` and `answered` are the document's examples; `others` further pairs of them, by name.
-    `values` lists, for a field of the answer, the texts it may have.
+    `values` lists, for a field of the answer, the texts it may have; `meanings` says what one means whose name does
+    not tell. `methods`: of the HTTP methods that the view
+    answers, those meant; all without it. `auth`: who may call, where it is not with the token alone.
     """
     examples = {document: (sent, answered), **(others or {})}
     shapes: list[dict[str, Any]] = []
     for _asked, told in examples.values():
-        if (shape := schema_of(told, values)) not in shapes:
+        if (shape := schema_of(told, values, meanings=meanings)) not in shapes:
             shapes.append(shape)
     answer = {"oneOf": shapes} if len(shapes) > 1 else shapes[0]
     return extend_schema(
         operation_id=f"{family}_{name}",
         summary=summary,
         tags=[family],
+        methods=methods,
+        auth=auth,
         request=_signed(request) if signed else request,
         responses={200: OpenApiResponse(answer, description=_("Done.")), **_refusals(family)},
         examples=[
@@ -77,14 +84,24 @@ def _refusals(family: str) -> dict[int, OpenApiResponse]:
     return answers
 
 
-def schema_of(example: Any, values: Mapping[str, list[str]] | None = None, *, name: str = "") -> dict[str, Any]:
+def schema_of(
+    example: Any,
+    values: Mapping[str, list[str]] | None = None,
+    *,
+    name: str = "",
+    meanings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return the JSON schema that `example` is an example of."""
     match example:
         case dict():
-            properties = {key: schema_of(value, values, name=key) for key, value in example.items()}
+            properties = {
+                key: schema_of(value, values, name=key, meanings=meanings)
+                | ({"description": meanings[key]} if meanings and key in meanings else {})
+                for key, value in example.items()
+            }
             return {"type": "object", "properties": properties} | ({"required": list(properties)} if properties else {})
         case list():
-            return {"type": "array", "items": schema_of(example[0], values) if example else {}}
+            return {"type": "array", "items": schema_of(example[0], values, meanings=meanings) if example else {}}
         case bool():
             return {"type": "boolean"}
         case str():

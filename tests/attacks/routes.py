@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tests.checkout.test_documents import PAY
+from tests.partner_orders.world import PACK_UID
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,18 @@ GRANT = {"grant_no": "g1", "kind": "points", "direction": "in", "amount": "1"}
 ORDER = {"order_type": "Order", "user_id": "442090", "title": "DEMO", "total_amount": "11.1"}
 PUSH = {"order_type": "Order", "order_number": "NUMBER"}
 REFUND = {"refund_no": "r1", "goods_amount": "1"}
+USER = {"user_id": "442090"}
+OF_ORDER = USER | {"order_no": "NUMBER"}
+ADDRESS_ID = 777_000_001  # no sequence comes there
+BUY = USER | {"pay_type": 1, "gift_pos_id": PACK_UID, "coupon_id": "", "address_id": ADDRESS_ID}
+PARCEL = {"order_no": "NUMBER", "order_express_name": "顺丰速运", "order_express_number": "SF1641549475356"}
+RECIPIENT = USER | {"name": "李雷", "phone": "13800138000", "address": "上海市", "is_default": 1}
 NAMED = {"out_trade_no": PAY["out_trade_no"]}
+
+
+def both(path, params):
+    return [Route(method, path, "client", params) for method in ("GET", "POST")]
+
 
 # pattern: its case
 ROUTES = {
@@ -58,6 +70,23 @@ ROUTES = {
         Route("POST", "/api/webhooks/EVENT/redeliver/", "client", {})
     ],
     r"^api/(?:customers|orders|charges|webhooks)/": [Route("POST", "/api/customers//", "nowhere")],
+    r"^app/partner/order/pay/?$": [Route("POST", "/app/partner/order/pay", "client", BUY)],
+    r"^app/partner/order/list/?$": both("/app/partner/order/list", USER),
+    r"^app/partner/order/detail/?$": both("/app/partner/order/detail", OF_ORDER),
+    r"^app/partner/order/cancel/?$": [Route("POST", "/app/partner/order/cancel", "client", OF_ORDER)],
+    r"^app/partner/order/receive/?$": [Route("POST", "/app/partner/order/receive", "client", OF_ORDER)],
+    r"^app/partner/order/ship/?$": [Route("POST", "/app/partner/order/ship", "client", PARCEL)],
+    r"^app/partner/gift/list/?$": both("/app/partner/gift/list", {}),
+    r"^app/partner/coupon/list/?$": both("/app/partner/coupon/list", USER),
+    r"^app/partner/address/list/?$": both("/app/partner/address/list", USER),
+    r"^app/partner/address/add/?$": [Route("POST", "/app/partner/address/add", "client", RECIPIENT)],
+    r"^app/partner/address/change/?$": [
+        Route("POST", "/app/partner/address/change", "client", RECIPIENT | {"address_id": ADDRESS_ID})
+    ],
+    r"^app/partner/address/delete/?$": [
+        Route("POST", "/app/partner/address/delete", "client", USER | {"address_id": ADDRESS_ID})
+    ],
+    r"^app/partner/": [Route("POST", "/app/partner/nothing", "nowhere")],
     r"^rest/order/?$": [Route("POST", "/rest/order", "client", ORDER)],
     r"^rest/wx/push_order/?$": [Route("POST", "/rest/wx/push_order", "client", PUSH | {"type": "NATIVE"})],
     r"^rest/ali/push_order/?$": [Route("POST", "/rest/ali/push_order", "client", PUSH | {"type": "APP"})],

@@ -20,10 +20,13 @@ from schemathesis.specs.openapi.checks import (
 
 from payments.clients import signing
 from payments.wire.encoding import WireNumber
+from tests.attacks.partner import stock_up
+from tests.attacks.routes import ADDRESS_ID
+from tests.partner_orders.world import PACK_UID
 from tests.world import SECRET, TOKEN
 
 EXAMPLES = 50
-OURS = {"user_id": "442090", "ee_no": "a09999"}
+OURS = {"user_id": "442090", "ee_no": "a09999", "gift_pos_id": PACK_UID, "address_id": ADDRESS_ID}
 CONFORMANCE = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
     response_schema_conformance,
@@ -33,6 +36,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def description(site, shop):
+    stock_up(shop)
     document = site.http.get("/schema/", params={"format": "json"}).json()
     return schemathesis.openapi.from_dict(document)
 

@@ -8,8 +8,10 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver
 
+from partner_orders.models import PartnerOrder
 from payments.clients import signing
 from payments.models import Order, Refund, Transfer
+from tests.attacks import partner
 from tests.attacks.routes import GRANT, ROUTES, Route
 from tests.calls import body, signed
 from tests.payments.api.accounts import connect_wechat_v2
@@ -52,11 +54,11 @@ def call(
     client = client or Client()
     if route.params is None:
         return client.generic(route.method, path, headers=headers)
+    params = {name: number if value == "NUMBER" else value for name, value in route.params.items()}
     if route.method == "GET":
-        query = {**route.params, "timestamp": str(int(time.time()))}
+        query = {**params, "timestamp": str(int(time.time()))}
         query["sign"] = signing.sign(params=query, secret=secret, sign_type="MD5")
         return client.get(path, query, headers=headers)
-    params = {name: number if value == "NUMBER" else value for name, value in route.params.items()}
     content = body(signed(params, secret=secret))
     return client.generic(route.method, path, content, content_type="application/json", headers=headers)
 
@@ -68,6 +70,9 @@ def code_of(response):
 
 @routes("client")
 def test_control_a_good_call_is_answered(shop, route, request):
+    if route.path.startswith("/app/partner/"):
+        assert call(route, number=partner.prepared(shop, route.path)).json()["code"] == 1
+        return
     if "refund" in route.path:
         number = refundable(shop)
         if "detail" in route.path:
@@ -165,6 +170,21 @@ def test_the_orders_of_others_are_unknown_word_for_word(client, shop, rival):
     assert {name: others[name] for name in others.headers if name != "X-Request-ID"} == {
         name: none[name] for name in none.headers if name != "X-Request-ID"
     }
+
+
+@pytest.mark.parametrize("name", ["detail", "cancel", "receive", "ship"])
+def test_the_packs_of_others_are_unknown_word_for_word(shop, rival, name):
+    path = f"/app/partner/order/{name}"
+    number = partner.prepared(shop, path)
+    route = ROUTES[rf"^app/partner/order/{name}/?$"][-1]
+    before = list(PartnerOrder.objects.values())
+    keys = {"token": "rival-token", "secret": "rival-secret"}
+
+    theirs, none = call(route, number=number, **keys), call(route, number="2" * 27, **keys)
+
+    assert (theirs.status_code, none.status_code) == (404, 404)
+    assert theirs.content == none.content
+    assert list(PartnerOrder.objects.values()) == before
 
 
 @pytest.mark.parametrize("path", ["/api/checkout/refund/", "/api/checkout/close/", "/rest/refund", "/rest/close"])
@@ -275,8 +295,16 @@ CURSORS = [
 ]  # fmt: skip
 
 
+PARTNER_LISTS = [f"/app/partner/{name}/list" for name in ("order", "gift", "coupon", "address")]
 LISTS = pytest.mark.parametrize(
-    "path", ["/api/customers/442090/statement/", "/api/orders/", "/api/charges/", "/api/webhooks/"]
+    "path",
+    [
+        "/api/customers/442090/statement/",
+        "/api/orders/",
+        "/api/charges/",
+        "/api/webhooks/",
+        *PARTNER_LISTS,
+    ],
 )
 
 
@@ -298,11 +326,11 @@ def test_a_page_out_of_measure_is_refused_or_cut(shop, path, name, value):
     status, answer = a_list(path, **{name: value})
 
     assert status in {200, 400}
-    assert len(answer["data"].get("results", [])) <= 200
+    assert len(answer.get("data", answer.get("result")).get("results", [])) <= 200
 
 
 def a_list(path, **query):
-    query |= {"timestamp": str(int(time.time()))}
+    query |= {"timestamp": str(int(time.time()))} | ({"user_id": "442090"} if path in PARTNER_LISTS else {})
     query["sign"] = signing.sign(params=query, secret=SECRET, sign_type="MD5")
     headers = {"authorization": "Token shop-token"}
     response = Client().get(path, query, headers=headers)

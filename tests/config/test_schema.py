@@ -7,7 +7,10 @@ from django.core.management import call_command
 from django.test import Client
 
 from payments.wire.openapi import schema_of
+from tests.partner_orders.test_document import EXAMPLE as EXAMPLE_002
 
+PAY_002 = "/app/partner/order/pay/"
+PARTNER_READS = ("order/list", "order/detail", "gift/list", "coupon/list", "address/list")
 # Every call of a client: what is missing here is documented nowhere.
 CALLS = {
     ("/api/checkout/pay/", "post"),
@@ -15,6 +18,10 @@ CALLS = {
     ("/api/checkout/refund/", "post"),
     ("/api/checkout/refund-detail/", "post"),
     ("/api/checkout/close/", "post"),
+    ("/app/partner/order/pay/", "post"),
+    *((f"/app/partner/{path}/", method) for path in PARTNER_READS for method in ("get", "post")),
+    *((f"/app/partner/order/{name}/", "post") for name in ("cancel", "receive", "ship")),
+    *((f"/app/partner/address/{name}/", "post") for name in ("add", "change", "delete")),
     ("/api/orders/", "get"),
     ("/api/orders/{number}/", "get"),
     ("/api/charges/", "get"),
@@ -62,9 +69,44 @@ def test_every_call_asks_for_the_token(schema):
     }
     assert all(
         operation["security"] == [{"token": []}]
-        for methods in schema["paths"].values()
+        for path, methods in schema["paths"].items()
         for operation in methods.values()
+        if path != PAY_002
     )
+
+
+def test_document_002_asks_for_its_sign_alone(schema):
+    pay = call(schema, PAY_002)
+    reference = pay["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    body = schema["components"]["schemas"][reference.rpartition("/")[2]]
+
+    assert pay["security"] == [{}, {"token": []}]
+    assert set(body["required"]) == {"user_id", "pay_type", "gift_pos_id", "address_id", "sign"}
+    assert set(body["properties"]) == {*body["required"], "coupon_id", "timestamp"}
+    assert set(pay["requestBody"]["content"]) == {
+        "application/json", "application/x-www-form-urlencoded", "multipart/form-data",
+    }  # fmt: skip
+
+
+def test_document_002s_example_is_the_documents_to_the_letter(schema):
+    pay = call(schema, PAY_002)
+
+    assert example(pay["responses"]["200"]["content"]) == EXAMPLE_002
+    assert example(pay["requestBody"]["content"])["sign"] == "05c098783561b6d0ce4d842f3d71cd61"
+    assert list(call(schema, PAY_002)["responses"]["400"]["content"]["application/json"]["schema"]["properties"]) == [
+        "code", "errors", "msg", "result", "error_code",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [f"/app/partner/{path}/" for path in PARTNER_READS])
+def test_what_reads_takes_the_same_by_get_and_by_post(schema, path):
+    reference = call(schema, path)["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    body = schema["components"]["schemas"][reference.rpartition("/")[2]]
+    query = {parameter["name"]: parameter for parameter in call(schema, path, "get")["parameters"]}
+
+    assert set(query) == set(body["properties"])
+    assert {name for name, parameter in query.items() if parameter.get("required")} == set(body["required"])
+    assert {"timestamp", "sign"} <= set(body["required"])
 
 
 def test_the_documents_own_examples_are_the_examples(schema):

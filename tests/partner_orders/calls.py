@@ -1,4 +1,4 @@
-"""Calling document 002's addresses as the app does: a form, or JSON, signed and without a token."""
+"""Calling document 002's addresses as the app does: a form, or JSON, signed and without a token; those around it."""
 
 import urllib.parse
 
@@ -8,11 +8,12 @@ from tests.calls import signed as stamped
 from tests.world import SECRET, TOKEN
 
 PAY_PATH = "/app/partner/order/pay"
+WAYS = ("GET", "json", "form")
 
 
 def signed(params, *, secret=SECRET):
     """Return `params` with the sign of document 002, which knows no timestamp."""
-    texts = {name: str(value) if isinstance(value, int) else value for name, value in params.items()}
+    texts = {name: str(value) if type(value) is int else value for name, value in params.items()}
     return {**params, "sign": signing.sign(params=texts, secret=secret, sign_type="MD5")}
 
 
@@ -27,6 +28,24 @@ def post(client, path, params, *, form=False, token="", **extra):
     return response.status_code, response.json()
 
 
-def call(client, path, params, *, token=TOKEN, **extra):
+def get(client, path, params, *, token=TOKEN):
+    """GET with `params` as they are and return status and JSON."""
+    response = client.get(path, params, headers={"authorization": f"Token {token}"} if token else {})
+    return response.status_code, response.json()
+
+
+def call(client, path, params, *, way="json", token=TOKEN, secret=SECRET, **extra):
     """Call one of the addresses around document 002's: token, timestamp and sign."""
-    return post(client, path, stamped(params), token=token, **extra)
+    sent = stamped(params, secret=secret)
+    if way == "GET":
+        return get(client, path, sent, token=token)
+    return post(client, path, sent, form=way == "form", token=token, **extra)
+
+
+def result(client, path, params, **how):
+    """Make a call that must be answered, and return its result."""
+    status, answer = call(client, path, params, **how)
+    assert (status, {**answer, "result": {}}) == (200, {"code": 1, "errors": {}, "msg": "操作成功", "result": {}}), (
+        answer
+    )
+    return answer["result"]

@@ -4,7 +4,9 @@ import pytest
 
 from payments import invariants
 from payments.transactions import transaction
+from tests.partner_orders.refusing import World
 from tests.partner_orders.world import make_address, make_pack, make_partner, make_partner_client
+from tests.world import TOKEN
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +42,11 @@ def address(customer):
 @pytest.fixture
 def pack(client_):
     return make_pack(client=client_)
+
+
+@pytest.fixture(params=["token", "default"])
+def world(request, db):
+    """Whose calls are refused: a client's with a token, and the default client's without one."""
+    if request.param == "token":
+        return World(token=TOKEN)
+    return World(token="", default_of="partner_orders", always_http_200=True)
