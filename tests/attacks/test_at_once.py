@@ -6,14 +6,18 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.utils import timezone
 
+from partner_orders.models import CustomerCoupon, GiftPack
 from payments.charges import operations as charges
 from payments.charges.states import OPEN
 from payments.models import Account, Charge, Customer, Order, Transfer
+from tests.attacks.partner import stock_up
+from tests.attacks.routes import BUY
 from tests.calls import body, signed
 from tests.checkout.test_documents import PAY
 from tests.faults.test_alipay_end_to_end import connect
+from tests.partner_orders.world import make_pack
 from tests.web_process import eventually
-from tests.world import points_fen
+from tests.world import balance_fen, points_fen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -178,3 +182,33 @@ def test_fifty_grants_and_orders_at_once_neither_lose_nor_double(site, shop):
     spent = sum(Order.objects.values_list("points_fen", flat=True))
     assert spent == CROWD // 2 * 700
     assert points_fen(shop.customer) == 13_128 + CROWD // 2 * 1_000 - spent
+
+
+def test_fifty_times_one_pack_is_one_order_and_one_piece(site, shop):
+    stock_up(shop)
+
+    responses = site.at_once([signed_call("POST", "/app/partner/order/pay", BUY)] * CROWD)
+
+    assert set(statuses(responses)) <= {200, 503}
+    answers = [response.json() for response in responses if response.status_code == 200]
+    order = Order.objects.get()
+    assert {answer["result"]["order_info"]["order_no"] for answer in answers} == {order.number}
+    assert order.status == "pay_finished"
+    assert (GiftPack.objects.get().stock, balance_fen(shop.customer)) == (9, 70_000)
+
+
+def test_one_coupon_for_fifty_packs_at_once_is_taken_off_once(site, shop):
+    stock_up(shop)
+    coupon = CustomerCoupon.objects.get().uid
+    packs = [make_pack(client=shop, uid=f"{number:032x}", price_fen=5_100).uid for number in range(CROWD)]
+
+    responses = site.at_once(
+        [
+            signed_call("POST", "/app/partner/order/pay", BUY | {"gift_pos_id": pack, "coupon_id": coupon})
+            for pack in packs
+        ]
+    )
+
+    assert set(statuses(responses)) <= {200, 409, 503}
+    assert Order.objects.get().total_fen == 100
+    assert balance_fen(shop.customer) == 99_900
