@@ -246,7 +246,10 @@ class PartnerOrder(models.Model):
     class Meta:
         verbose_name = _("partner order")
         verbose_name_plural = _("partner orders")
-        permissions = [("ship_partnerorder", _("Can ship partner orders"))]
+        permissions = [
+            ("ship_partnerorder", _("Can ship partner orders")),
+            ("ship_every_partnerorder", _("Can ship the partner orders of every client")),
+        ]
         constraints = [
             models.UniqueConstraint(
                 name="partner_order_coupon_held_once", fields=["coupon"], condition=Q(holds=True, coupon__isnull=False)

@@ -10,9 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from partner_orders import remarks, shipping
-from partner_orders.admin.form_pages import DeedForm
 from partner_orders.models import PartnerOrder
 from partner_orders.shipping import Shipment
+from payments.admin.form_pages import DeedForm
 
 # The name, as customers read it, and the short name that apps know.
 COURIERS = {
@@ -53,7 +53,7 @@ class ShipForm(DeedForm):
     )
     as_seen = forms.RegexField(r"^[0-9a-f]{64}\Z", widget=forms.HiddenInput)
     carried = ("as_seen",)
-    named = {"express_time": "at"}
+    named = {"order_express_time": "at"}
     suggestions = {"couriers": tuple(COURIERS), "codes": tuple(COURIERS.values())}
     outdated = shipping.ShippedMeanwhile
 

@@ -13,9 +13,9 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 
 from partner_orders import stock
 from partner_orders.admin.fields import WholeYuanField
-from partner_orders.admin.form_pages import DeedForm, FormPage, FormPagesAdmin
 from partner_orders.models import GiftPack, UserLevel
 from payments.admin.base import REASON_MAX, FieldwiseAdmin, yuan
+from payments.admin.form_pages import DeedForm, FormPage, FormPagesAdmin
 
 PIECES_MAX = 1_000_000  # by one click
 

@@ -126,7 +126,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'partner order',
                 'verbose_name_plural': 'partner orders',
-                'permissions': [('ship_partnerorder', 'Can ship partner orders')],
+                'permissions': [('ship_partnerorder', 'Can ship partner orders'), ('ship_every_partnerorder', 'Can ship the partner orders of every client')],
             },
         ),
         migrations.AddField(

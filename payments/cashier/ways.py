@@ -13,7 +13,8 @@ from payments.gateways.base import Mode
 from payments.gateways.models import Channel
 
 _WECHAT = re.compile(r"MicroMessenger/", re.IGNORECASE)
-_PHONE = re.compile(r"Mobi|Android|iPhone|HarmonyOS", re.IGNORECASE)
+# The last three: the libraries with which apps on phones call, where they name no device.
+_PHONE = re.compile(r"Mobi|Android|iPhone|HarmonyOS|okhttp/|CFNetwork/|Dart/", re.IGNORECASE)
 
 
 class Device(enum.StrEnum):

@@ -175,6 +175,23 @@ def test_shipping_needs_its_permission(client, client_, bought):
     assert PartnerOrder.objects.get().delivery == "waiting"
 
 
+@pytest.mark.parametrize(
+    ("permissions", "outcome"),
+    [
+        (("ship_partnerorder",), (404, "waiting")),
+        (("ship_every_partnerorder",), (403, "waiting")),
+        (("ship_partnerorder", "ship_every_partnerorder"), (200, "shipped")),
+    ],
+    ids=["own orders", "nobody's", "everybody's"],
+)
+def test_a_warehouse_ships_for_every_client_if_it_may(client, bought, permissions, outcome):
+    make_partner_client(name="warehouse", permissions=permissions)
+
+    status, _answer = call(client, SHIP, {"order_no": bought.order.number, **PARCEL}, token="warehouse-token")
+
+    assert (status, PartnerOrder.objects.get().delivery) == outcome
+
+
 # --- packs, coupons, addresses
 
 

@@ -6,7 +6,15 @@ import re
 import pytest
 
 from tests.partner_orders.calls import PAY_PATH, post, signed
-from tests.partner_orders.world import PACK_UID, USER_ID, make_address, make_pack, make_partner, make_partner_client
+from tests.partner_orders.world import (
+    PACK_UID,
+    USER_ID,
+    make_address,
+    make_alipay,
+    make_pack,
+    make_partner,
+    make_partner_client,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -58,3 +66,23 @@ def test_document_002_is_answered_to_the_letter(client, call, path, form):
     assert re.fullmatch(r"[0-9a-f]{32}", told["id"])
     assert re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", told["order_pay_time"])
     assert told["order_pay_time_stamp"] == told["order_time_stamp"]
+
+
+@pytest.mark.parametrize(
+    ("agent", "method"),
+    [
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0.0.0 Safari/537.36", "page"),
+        ("Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/126.0.0.0 Mobile Safari/537.36", "wap"),
+        ("okhttp/4.9.3", "wap"),
+        ("Partner/3 CFNetwork/1408.0.4 Darwin/22.5.0", "wap"),
+        ("Dart/3.4 (dart:io)", "wap"),
+        ("curl/8.5.0", "page"),
+    ],
+)
+def test_alipays_page_is_the_one_for_the_customers_device(client, call, agent, method):
+    make_alipay()
+
+    _status, answer = post(client, PAY_PATH, signed(call | {"pay_type": 2}), headers={"user-agent": agent})
+
+    assert f"&method=alipay.trade.{method}.pay&" in answer["result"]["ali_pay_url"]
+    assert answer["result"]["order_info"]["order_status"] == 0

@@ -1,5 +1,5 @@
 """
-Pages beside a row's own, each with a form that is one call to the domain: stock, coupons given, shipping, a remark.
+Pages beside a row's own, each with a form that is one call to the domain: ship an order, give coupons, put in stock.
 
 ModelAdmin's own pages are atomic already, and operations open the transaction themselves; so these pages are ours.
 """
