@@ -13,7 +13,6 @@ from payments.models import AuditRow, Charge, Order
 from tests.calls import Text
 from tests.calls import signed as stamped
 from tests.partner_orders.calls import WAYS, call, get, post, result, signed
-from tests.partner_orders.dealings import refund
 from tests.partner_orders.world import (
     PACK_UID,
     USER_ID,
@@ -97,15 +96,6 @@ def test_a_paid_order_is_not_cancelled(client, bought):
 
     assert (status, answer["error_code"]) == (409, "order_paid")
     assert Order.objects.get().status == "pay_finished"
-
-
-def test_nor_is_one_whose_money_went_back(client, bought):
-    refund(bought, bought.order.total_fen)
-
-    status, answer = call(client, CANCEL, of(bought))
-
-    assert (status, answer["error_code"]) == (409, "order_paid")
-    assert Order.objects.get().status == "total_refund"
 
 
 @pytest.mark.parametrize("reason", ["x" * 129, "a\nb", " ", [], True], ids=repr)

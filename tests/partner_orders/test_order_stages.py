@@ -17,7 +17,8 @@ from tests.calls import Text
 from tests.calls import post as post_003
 from tests.calls import signed as stamped
 from tests.partner_orders.calls import PAY_PATH, post, result, signed
-from tests.partner_orders.test_calls import ORDER, PARCEL, RECEIVE, SHIP, USER
+from tests.partner_orders.calls import call as call_002
+from tests.partner_orders.test_calls import CANCEL, ORDER, PARCEL, RECEIVE, SHIP, USER
 from tests.partner_orders.world import (
     PACK_UID,
     USER_ID,
@@ -176,6 +177,15 @@ def test_a_refund_is_document_003s_and_shows_here(client, customer, pack, addres
     assert changed(before, partly) == changed(partly, fully) == {"order_status"}
     assert (before["order_price"], before["deduct_price"], told["refunded_amount"]) == (300, 50, 250)
     assert (balance_fen(customer), in_stock(pack)) == (100_000, 10)
+
+
+def test_what_was_paid_and_refunded_is_not_cancelled(client, bought):
+    refund(client, bought, "300", "R1")
+
+    status, answer = call_002(client, CANCEL, {**USER, "order_no": bought.order.number})
+
+    assert (status, answer["error_code"]) == (409, "order_paid")
+    assert Order.objects.get().status == "total_refund"
 
 
 def test_no_more_is_refunded_than_the_customer_paid(client, customer, pack, address):
