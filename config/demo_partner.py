@@ -77,7 +77,8 @@ def describe(*, customer: Customer) -> dict[str, Any]:
 
 
 def address_id(*, customer: Customer) -> int:
-    return int(Address.objects.filter(customer=customer).order_by("pk").values_list("pk", flat=True)[0])
+    """:raises Address.DoesNotExist: if somebody deleted what `build` made"""
+    return Address.objects.filter(customer=customer).earliest("pk").pk
 
 
 def _usable_coupons(customer: Customer) -> Any:

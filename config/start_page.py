@@ -27,7 +27,7 @@ from checkout import operations as checkout
 from checkout.cashier import CheckoutCashier
 from config import demo, demo_partner
 from partner_orders import operations as partner_orders
-from partner_orders.models import PayType
+from partner_orders.models import Address, PayType
 from partner_orders.operations import PayCommand
 from payments.cashier.views import HttpResponseSeeOther
 from payments.cashier.wpay import WpayView
@@ -195,7 +195,7 @@ class StartView(View):
             return HttpResponseSeeOther(wanted.make(wanted))
         except OnetillError as error:
             return self._page(request, error=error)
-        except (ApiClient.DoesNotExist, Customer.DoesNotExist):
+        except (ApiClient.DoesNotExist, Customer.DoesNotExist, Address.DoesNotExist):
             return self._page(request, is_empty=True)
 
     def _page(self, request: HttpRequest, *, error: OnetillError | None = None, is_empty: bool = False) -> HttpResponse:

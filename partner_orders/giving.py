@@ -28,8 +28,8 @@ def give(
     """
     Give each of the customers so many of a coupon, and return how many that were.
 
-    Every coupon's id is made of `batch`, its customer and its place, and ids are unique: the same batch again gives
-    nothing more.
+    Every coupon's id is made of `batch` and its place in it, and ids are unique: the same batch again gives nothing
+    more. One place more is looked at than is wanted, so that a batch which was larger is seen as well.
 
     :raises CustomersUnknown: if the coupon's client has not all of those customers
     :raises BatchReused: if of this batch other coupons were given before
@@ -37,23 +37,21 @@ def give(
     with transaction():
         coupon = Coupon.objects.select_for_update(of=("self",), no_key=True).get(pk=coupon_id)
         customer_ids = _customers(client_id=coupon.client_id, user_ids=user_ids)
-        made = [
-            CustomerCoupon(
-                uid=uuid.uuid5(batch, f"{coupon.pk}:{customer_id}:{place}").hex, coupon=coupon, customer_id=customer_id
-            )
-            for customer_id in customer_ids
-            for place in range(copies)
-        ]
-        known = CustomerCoupon.objects.filter(uid__in=[own.uid for own in made]).count()
-        if known not in (0, len(made)):
+        wanted = [customer_id for customer_id in customer_ids for _copy in range(copies)]
+        uids = [uuid.uuid5(batch, f"{coupon.pk}:{place}").hex for place in range(len(wanted) + 1)]
+        known = dict(CustomerCoupon.objects.filter(uid__in=uids).values_list("uid", "customer_id"))
+        if known and [known.get(uid) for uid in uids] != [*wanted, None]:
             raise BatchReused
         if not known:
-            CustomerCoupon.objects.bulk_create(made)
+            CustomerCoupon.objects.bulk_create(
+                CustomerCoupon(uid=uid, coupon=coupon, customer_id=customer_id)
+                for uid, customer_id in zip(uids, wanted, strict=False)
+            )
             audit.record(
                 actor=actor, action="coupon.give", subject=f"coupon:{coupon.pk}", request_id=request_id,
                 customers=customer_ids, copies=copies,
             )  # fmt: skip
-        return len(made)
+        return len(wanted)
 
 
 @transaction_required

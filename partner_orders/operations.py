@@ -215,12 +215,25 @@ def _placement(offer: _Offer, *, at: datetime.datetime, request_id: str) -> Plac
         points_fen=0,
         balance_fen=payable_fen if command.pay_type == PayType.BALANCE else 0,
         points_first=False,
-        expires_at=at + datetime.timedelta(seconds=offer.client.order_ttl_seconds),
+        expires_at=at + _waits(offer),
         at=at,
         actor=offer.client.actor,
         request_id=request_id,
         document=Document(insert=_DOCUMENT, parameters=_document(offer)),
     )
+
+
+def _waits(offer: _Offer) -> datetime.timedelta:
+    """
+    How long the order may wait: as the client's do.
+
+    But one for Alipay can still be paid whenever the same call finds it, or it would hold stock for nothing.
+    """
+    waits = datetime.timedelta(seconds=offer.client.order_ttl_seconds)
+    if offer.command.pay_type == PayType.BALANCE:
+        return waits
+    replay = datetime.timedelta(seconds=settings.PARTNER_REPLAY_SECONDS)
+    return max(waits, replay + GATEWAY_MARGIN + GATEWAY_MINIMUM)
 
 
 def _document(offer: _Offer) -> dict[str, object]:

@@ -40,11 +40,15 @@ class ShippedMeanwhile(Conflict):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Shipment:
-    """Who carries it, under which number. `at` is when the parcel left; `code` the courier's short name."""
+    """
+    Who carries it, under which number. `at` is when the parcel left; `code` the courier's short name.
+
+    An `at` of None is the time at which it is told first.
+    """
 
     name: str
     number: str
-    at: datetime.datetime
+    at: datetime.datetime | None = None
     code: str = ""
     address: str = ""
 
@@ -75,7 +79,7 @@ def ship(
     """
     Record that a paid order was shipped. Until it is received, shipping it again corrects the shipment.
 
-    `as_seen` is what `seen` told when somebody decided on this. What they send twice is done once.
+    What is told twice is done once. `as_seen` is what `seen` told when somebody decided on this.
 
     :raises ShippedMeanwhile: if that is no longer so
     :raises Malformed: for a time that is still to come, or was before the order
@@ -83,20 +87,22 @@ def ship(
     """
     with transaction():
         order, document = _lock(order_id=order_id)
-        if as_seen and shipment == shipment_of(document):
+        told = shipment_of(document)
+        if told is not None and shipment in (told, dataclasses.replace(told, at=None)):
             return queries.detail(number=order.number)
         if as_seen not in ("", seen(document)):
             raise ShippedMeanwhile
         if not is_shippable(document):
             raise OrderNotShippable(field="order_no")
-        if not order.created_at.replace(microsecond=0) <= shipment.at <= at + CLOCKS_APART:  # the wire tells seconds
+        shipped_at = shipment.at or at
+        if not order.created_at.replace(microsecond=0) <= shipped_at <= at + CLOCKS_APART:  # the wire tells seconds
             raise Malformed(_("Send the time at which it was shipped: after the order, not in the future."),
                             field="order_express_time")  # fmt: skip
         document.delivery = next_delivery(delivery=document.delivery, event=Event.SHIP)
         before = [document.express_name, document.express_number]
         document.express_name, document.express_number = shipment.name, shipment.number
         document.express_code, document.express_address = shipment.code, shipment.address
-        document.shipped_at = shipment.at
+        document.shipped_at = shipped_at
         document.save(
             update_fields=[
                 "delivery", "express_name", "express_number", "express_code", "express_address", "shipped_at",

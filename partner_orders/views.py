@@ -122,7 +122,7 @@ class PartnerOrderViewSet(PartnerViewSet):
 
     def ship(self, request: Request) -> Response:
         """Record who carries an order, and under which number: a warehouse may do so for every client."""
-        given, client, at = self.validated(ShipSerializer), client_of(request), timezone.now()
+        given, client = self.validated(ShipSerializer), client_of(request)
         is_for_all = SHIPS_FOR_ALL in client.permission_names
         document = queries.detail(number=given["order_no"], client_id=None if is_for_all else client.pk)
         shipment = Shipment(
@@ -130,13 +130,13 @@ class PartnerOrderViewSet(PartnerViewSet):
             number=given["order_express_number"],
             code=given["order_express_no"],
             address=given["order_express_address"],
-            at=given.get("order_express_time", at),
+            at=given.get("order_express_time"),
         )
         shipped = shipping.ship(
             order_id=document.order_id,
             shipment=shipment,
             actor=client.actor,
-            at=at,
+            at=timezone.now(),
             request_id=request_id(),
         )
         return self.told(shipped)

@@ -58,11 +58,10 @@ class ShipForm(DeedForm):
     outdated = shipping.ShippedMeanwhile
 
     def entered_before(self) -> dict[str, Any]:
-        now = Shipment(name="", number="", at=timezone.now())
-        shipment = shipping.shipment_of(self.row) or now
+        shipment = shipping.shipment_of(self.row) or Shipment(name="", number="")
         return {
             "name": shipment.name, "code": shipment.code, "number": shipment.number, "address": shipment.address,
-            "at": _clock(shipment.at),
+            "at": _clock(shipment.at or timezone.now()),
         }  # fmt: skip
 
     def facts(self) -> list[tuple[Any, Any]]:

@@ -2,8 +2,9 @@
 Who calls: token, network, family, timestamp and sign, in this order, with one SQL statement.
 
 What a view asks for stands on the view (`FamilyViewSet`); a timestamp or sign that it does not ask for is checked
-where it is sent. A client's `unsigned_from` lists networks whose calls need neither. Where a family has a default
-client, a call without a token is that client's: then its sign is all that proves it, and is always asked for.
+where it is sent. Where a family has a default client, a call without a token is that client's: then its sign is all
+that proves it, and is asked for whatever the view says. A client's `unsigned_from` lists networks whose calls need
+neither timestamp nor sign, even then.
 """
 
 import datetime

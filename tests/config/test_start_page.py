@@ -2,6 +2,7 @@ import pytest
 from django.test import Client
 
 from config import demo
+from partner_orders.models import Address
 from payments.models import Charge, GatewayAccount, Order
 from tests.partner_orders.world import make_alipay
 from tests.world import make_memory_account
@@ -79,6 +80,19 @@ def test_the_partners_buttons_make_document_002s_orders_and_open_their_page(stra
     assert from_balance["Location"] == f"/app/payment/wpay/{paid.number}/"
     assert by_alipay["Location"] == f"/app/payment/wpay/{waiting.number}/"
     assert stranger.get(by_alipay["Location"]).status_code == 200
+
+
+@pytest.mark.parametrize("order", ["partner_balance", "partner_alipay"])
+def test_a_demo_customer_whose_address_was_deleted_is_told_how_to_make_it_again(stranger, world, order):
+    Address.objects.all().delete()
+
+    response = press(stranger, order)
+
+    assert response.status_code == 503
+    assert "demo_data" in response.content.decode()
+    assert not Order.objects.exists()
+    demo.build()
+    assert press(stranger, "partner_balance").status_code == 303
 
 
 def test_a_button_gives_the_same_order_each_time(stranger, world):

@@ -1,10 +1,13 @@
 """The calls around document 002's: what they answer, what they ask of a caller, and whose things they touch."""
 
+import datetime
 import re
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
+from partner_orders.answers import stamp
 from partner_orders.models import Address, PartnerOrder, PayType
 from payments.models import AuditRow, Charge, Order
 from tests.calls import Text
@@ -125,6 +128,23 @@ def test_an_order_is_shipped_corrected_and_received(client, bought, way):
     assert sorted(actions) == ["partner_order.receive", "partner_order.ship", "partner_order.ship"]
 
 
+@FORM_AND_JSON
+def test_a_parcel_that_is_told_again_without_a_time_is_the_same_parcel(client, bought, way):
+    told = {"order_no": bought.order.number, **PARCEL}
+    shipped = result(client, SHIP, told, way=way)
+    PartnerOrder.objects.update(shipped_at=F("shipped_at") - datetime.timedelta(days=14))
+    before = stamp(PartnerOrder.objects.get().shipped_at)
+
+    again = result(client, SHIP, told, way=way)
+    received = result(client, RECEIVE, of(bought), way=way)
+
+    assert again["order_info"] == shipped["order_info"] | {
+        "order_express_time": again["order_info"]["order_express_time"], "order_express_time_stamp": before,
+    }  # fmt: skip
+    assert result(client, SHIP, told, way=way) == received
+    assert AuditRow.objects.filter(action="partner_order.ship").count() == 1
+
+
 @pytest.mark.parametrize(
     ("change", "refusal", "field"),
     [
@@ -162,7 +182,8 @@ def test_what_is_not_shipped_is_not_received_and_what_is_received_is_not_shipped
     result(client, SHIP, of(bought, **PARCEL))
     result(client, RECEIVE, of(bought))
 
-    assert call(client, SHIP, of(bought, **PARCEL))[1]["error_code"] == "order_not_shippable"
+    another = {**PARCEL, "order_express_number": "SF2"}
+    assert call(client, SHIP, of(bought, **another))[1]["error_code"] == "order_not_shippable"
 
 
 def test_shipping_needs_its_permission(client, client_, bought):

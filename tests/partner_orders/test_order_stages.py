@@ -3,8 +3,10 @@
 import datetime
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
+from partner_orders import operations
 from partner_orders.answers import clock, stamp
 from partner_orders.models import PayType
 from payments.charges import settlement
@@ -15,8 +17,18 @@ from tests.calls import Text
 from tests.calls import post as post_003
 from tests.calls import signed as stamped
 from tests.partner_orders.calls import PAY_PATH, post, result, signed
-from tests.partner_orders.test_calls import ORDER, PARCEL, RECEIVE, SHIP, USER
-from tests.partner_orders.world import PACK_UID, USER_ID, balance_fen, buy, in_stock, make_alipay, make_coupon
+from tests.partner_orders.calls import call as call_002
+from tests.partner_orders.test_calls import CANCEL, ORDER, PARCEL, RECEIVE, SHIP, USER
+from tests.partner_orders.world import (
+    PACK_UID,
+    USER_ID,
+    balance_fen,
+    buy,
+    command,
+    in_stock,
+    make_alipay,
+    make_coupon,
+)
 from tests.world import TOKEN
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +79,20 @@ def test_an_order_that_waits_for_alipay_has_our_payment_number_and_none_of_their
     assert part(told, waiting) == waiting
     assert answer["result"]["ali_pay_url"].startswith("http://127.0.0.1:9/gateway.do?")
     assert told["order_time_stamp"] == stamp(order.created_at)
+
+
+def test_an_order_for_alipay_can_be_paid_however_short_a_client_s_orders_wait(client_, pack, address):
+    make_alipay()
+    client_.order_ttl_seconds = 120
+    client_.save(update_fields=["order_ttl_seconds"])
+    asked, at = command(pack=pack, address=address, pay_type=PayType.ALIPAY), timezone.now()
+    within_the_window = at + datetime.timedelta(seconds=settings.PARTNER_REPLAY_SECONDS - 1)
+
+    first = operations.pay(client=client_, command=asked, at=at)
+    again = operations.pay(client=client_, command=asked, at=within_the_window)
+
+    assert first.pay_url.startswith("http://127.0.0.1:9/gateway.do?")
+    assert (again.document, again.pay_url) == (first.document, first.pay_url)
 
 
 def test_a_phone_is_led_to_the_phones_page(client, pack, call):
@@ -151,6 +177,15 @@ def test_a_refund_is_document_003s_and_shows_here(client, customer, pack, addres
     assert changed(before, partly) == changed(partly, fully) == {"order_status"}
     assert (before["order_price"], before["deduct_price"], told["refunded_amount"]) == (300, 50, 250)
     assert (balance_fen(customer), in_stock(pack)) == (100_000, 10)
+
+
+def test_what_was_paid_and_refunded_is_not_cancelled(client, bought):
+    refund(client, bought, "300", "R1")
+
+    status, answer = call_002(client, CANCEL, {**USER, "order_no": bought.order.number})
+
+    assert (status, answer["error_code"]) == (409, "order_paid")
+    assert Order.objects.get().status == "total_refund"
 
 
 def test_no_more_is_refunded_than_the_customer_paid(client, customer, pack, address):

@@ -132,15 +132,25 @@ class TestGive:
 
         assert CustomerCoupon.objects.count() == 2
 
-    def test_a_form_sent_again_for_more_gives_nothing_and_begins_anew(self, lin, coupon, customer):
-        fields = carried(lin.get(page(coupon, "give"))) | {"user_ids": USER_ID, "copies": "1"}
+    @pytest.mark.parametrize(
+        "others",
+        [
+            {"copies": "3"},
+            {"copies": "1"},
+            {"user_ids": "442091"},
+            {"user_ids": f"{USER_ID}\n442091"},
+        ],
+        ids=["more to each", "less to each", "somebody else", "one more"],
+    )
+    def test_a_form_sent_again_with_other_contents_gives_nothing_and_begins_anew(self, lin, coupon, two, others):
+        fields = carried(lin.get(page(coupon, "give"))) | {"user_ids": USER_ID, "copies": "2"}
         lin.post(page(coupon, "give"), fields)
 
-        answer = lin.post(page(coupon, "give"), fields | {"copies": "2"})
+        answer = lin.post(page(coupon, "give"), fields | others)
 
         assert errors(answer) == {"__all__": [giving.BatchReused().sentence()]}
         assert carried(answer)["batch"] != fields["batch"]
-        assert CustomerCoupon.objects.count() == 1
+        assert (CustomerCoupon.objects.count(), AuditRow.objects.filter(action="coupon.give").count()) == (2, 1)
 
     @pytest.mark.parametrize(
         ("entered", "field"),
