@@ -25,17 +25,15 @@ from partner_orders.states import WireStatus, wire_status
 from payments.admin.base import DayFilter, DecidingAdmin, request_id_of, yuan
 from payments.admin.form_pages import FormPage, FormPagesAdmin
 
-# number of the wire: what people call it, its colour
-SHOWN: dict[WireStatus, tuple[Any, str]] = {
-    WireStatus.UNPAID: (_("unpaid"), "warning"),
-    WireStatus.PAID: (_("paid"), "success"),
-    WireStatus.SHIPPED: (_("shipped"), "info"),
-    WireStatus.RECEIVED: (_("received"), ""),
-    WireStatus.CLOSED: (_("closed"), ""),
-    WireStatus.PARTLY_REFUNDED: (_("partly refunded"), "danger"),
-    WireStatus.REFUNDED: (_("refunded"), ""),
+COLOURS = {
+    WireStatus.UNPAID: "warning",
+    WireStatus.PAID: "success",
+    WireStatus.SHIPPED: "info",
+    WireStatus.RECEIVED: "",
+    WireStatus.CLOSED: "",
+    WireStatus.PARTLY_REFUNDED: "danger",
+    WireStatus.REFUNDED: "",
 }
-COLOURS = {str(status.value): colour for status, (_words, colour) in SHOWN.items()}
 PRICES = (yuan("price_fen", _("price")), yuan("deduct_fen", _("deducted")))
 
 
@@ -125,10 +123,10 @@ class PartnerOrderAdmin(FormPagesAdmin, DecidingAdmin):
         path = reverse("admin:payments_customer_change", args=[customer.pk])
         return format_html('<a href="{}" class="text-link">{}</a>', path, customer.user_id)
 
-    @display(description=_("status"), label=COLOURS)  # type: ignore[untyped-decorator]
+    @display(description=_("status"), label={str(status.value): colour for status, colour in COLOURS.items()})  # type: ignore[untyped-decorator]
     def shown_status(self, document: PartnerOrder) -> tuple[str, str | Promise]:
         status = wire_status(status=document.order.status, delivery=document.delivery)
-        return str(status.value), SHOWN[status][0]
+        return str(status.value), status.label
 
     @admin.display(description=_("status"))
     def status(self, document: PartnerOrder) -> str | Promise:
