@@ -3,8 +3,6 @@
 import dataclasses
 import datetime
 import functools
-import hashlib
-import json
 
 from django.db.models import F
 from django.utils.translation import gettext, override
@@ -13,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from checkout import queries
 from checkout.models import CheckoutOrder
 from checkout.queries import Checkout, Payer
-from payments.charges.placement import Document, NumberReused, Placement, place
+from payments.charges.placement import Document, NumberReused, Placement, fingerprint_of, place
 from payments.clients import login_codes
 from payments.clients.models import PointsPolicy
 from payments.closing import operations as closing
@@ -64,11 +62,6 @@ class PayCommand:
     # None: as long as the client's orders wait. A repeat need not repeat it.
     expires_in_s: int | None = dataclasses.field(default=None, compare=False)
 
-    def fingerprint(self) -> str:
-        """What a repeated call must repeat: all that is compared."""
-        compared = [getattr(self, field.name) for field in dataclasses.fields(self) if field.compare]
-        return hashlib.sha256(json.dumps(compared).encode()).hexdigest()
-
 
 def pay(*, client: ApiClient, command: PayCommand, at: datetime.datetime, request_id: str = "") -> Checkout:
     """
@@ -78,7 +71,7 @@ def pay(*, client: ApiClient, command: PayCommand, at: datetime.datetime, reques
     :raises NumberReused: if one of the numbers stands for anything else
     :raises CustomerFrozen: if staff have frozen the customer
     """
-    fingerprint = command.fingerprint()
+    fingerprint = fingerprint_of(command)
     for attempt in range(TRIES_MAX):
         payer = queries.payer(
             client_id=client.pk,

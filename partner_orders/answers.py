@@ -3,12 +3,11 @@
 import datetime
 from typing import Any
 
-from django.utils import timezone
-
 from partner_orders import queries
 from partner_orders.models import Address, CustomerCoupon, GiftPack, PartnerOrder
 from partner_orders.states import wire_status
 from payments.money import yuan_number
+from payments.wire import clock
 
 ORDER_TYPE_GIFT_PACK = 1  # the document knows no other
 
@@ -90,11 +89,6 @@ def address(kept: Address) -> dict[str, Any]:
         "address": kept.address,
         "is_default": int(kept.is_default),
     }
-
-
-def clock(at: datetime.datetime | None) -> str:
-    """Return a time in Shanghai, an empty string where nothing has happened."""
-    return f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}" if at else ""
 
 
 def stamp(at: datetime.datetime | None) -> int:

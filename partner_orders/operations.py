@@ -7,8 +7,6 @@ what it holds, and does what a paid pack says. Only then, outside, the gateway i
 
 import dataclasses
 import datetime
-import hashlib
-import json
 
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
@@ -20,7 +18,7 @@ from payments.cashier.wpay import WpayView
 from payments.charges import operations as charges
 from payments.charges import queries as charge_queries
 from payments.charges.operations import GATEWAY_MARGIN, GATEWAY_MINIMUM, OrderExpired, OrderNotPayable, RefusedByGateway
-from payments.charges.placement import Document, NumberReused, Placement, place
+from payments.charges.placement import Document, NoNumberFree, NumberReused, Placement, fingerprint_of, place
 from payments.closing import operations as closing
 from payments.customers import queries as customers
 from payments.customers.queries import CustomerFrozen, CustomerView
@@ -32,6 +30,7 @@ from payments.models import ApiClient, Customer, Order
 from payments.money import yuan_text
 from payments.orders import numbers
 from payments.orders import operations as orders
+from payments.orders import queries as order_queries
 from payments.orders.states import AWAITING_CASH
 from payments.transactions import outside_transaction, transaction, transaction_required
 
@@ -76,11 +75,6 @@ class PayCommand:
     pay_mode: Mode = dataclasses.field(default=Mode.PAGE, compare=False)
     # The client's own word for "this very call", "" for none: then the same call is the same for a while.
     key: str = dataclasses.field(default="", compare=False)
-
-    def fingerprint(self) -> str:
-        """What a repeated call must repeat."""
-        compared = [getattr(self, field.name) for field in dataclasses.fields(self) if field.compare]
-        return hashlib.sha256(json.dumps(compared).encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -144,7 +138,7 @@ def pay(*, client: ApiClient, command: PayCommand, at: datetime.datetime, reques
 @transaction_required
 def _known(*, client: ApiClient, customer: CustomerView, command: PayCommand, at: datetime.datetime) -> Order | None:
     """Return the order that this call has made already."""
-    fingerprint = command.fingerprint()
+    fingerprint = fingerprint_of(command)
     if not command.key:
         return queries.repeated(
             customer_id=customer.customer_id,
@@ -152,7 +146,7 @@ def _known(*, client: ApiClient, customer: CustomerView, command: PayCommand, at
             since=at - datetime.timedelta(seconds=settings.PARTNER_REPLAY_SECONDS),
             payable_at=at + GATEWAY_MARGIN + GATEWAY_MINIMUM,
         )
-    known = queries.of_key(client_id=client.pk, key=command.key)
+    known = order_queries.by_client_order_no(client_id=client.pk, client_order_no=command.key)
     if known is not None and (known.family, known.customer_id, known.fingerprint) != (
         FAMILY, customer.customer_id, fingerprint,
     ):  # fmt: skip
@@ -188,10 +182,10 @@ def _buy(offer: _Offer, *, at: datetime.datetime, request_id: str) -> Order:
             raise BalanceTooSmall(field="pay_type", payable=payable) from None
         if order_id is not None:
             break
-        if offer.command.key and queries.of_key(client_id=offer.client.pk, key=offer.command.key):
+        if order_queries.by_client_order_no(client_id=offer.client.pk, client_order_no=offer.command.key):
             raise NumberReused(field="Idempotency-Key")  # of another customer, at the same moment
     else:
-        raise TryAgain(_("No order number was free. Send the same call again."))
+        raise NoNumberFree
     order = Order.objects.get(pk=order_id)
     if order.status not in AWAITING_CASH:
         orders.fulfil(order=order, at=at)
@@ -208,7 +202,7 @@ def _placement(offer: _Offer, *, at: datetime.datetime, request_id: str) -> Plac
         customer_id=offer.customer.customer_id,
         client_order_no=command.key,
         client_pay_no="",
-        fingerprint=command.fingerprint(),
+        fingerprint=fingerprint_of(command),
         title=offer.pack.title,
         total_fen=payable_fen,
         shipping_fen=0,

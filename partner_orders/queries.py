@@ -161,11 +161,6 @@ def repeated(
     )
 
 
-def of_key(*, client_id: int, key: str) -> Order | None:
-    """Return the client's order of that Idempotency-Key or order number of its own, whatever family made it."""
-    return Order.objects.filter(client_id=client_id, client_order_no=key).exclude(client_order_no="").first()
-
-
 def payment(document: PartnerOrder) -> Charge | None:
     """Return the attempt at the order's cash that paid it or, while none has, the latest; None for a balance."""
     attempts = [charge for charge in document.order.charges.all() if charge.tender in CASH]

@@ -36,6 +36,13 @@ class UserLevelAdmin(FieldwiseAdmin):
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
+def check_level(form: Any, *, field: str, client_id: int | None) -> None:
+    """Refuse, at its field, a level of another client's ladder."""
+    level = form.cleaned_data.get(field)
+    if client_id and level and level.client_id != client_id:
+        form.add_error(field, _("This is another client's level."))
+
+
 class CustomerLevelForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -46,9 +53,7 @@ class CustomerLevelForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         entered: dict[str, Any] = super().clean() or self.cleaned_data
         customer = entered.get("customer") or (self.instance.customer if self.instance.pk else None)
-        level = entered.get("given")
-        if customer and level and level.client_id != customer.client_id:
-            self.add_error("given", _("This is another client's level."))
+        check_level(self, field="given", client_id=customer.client_id if customer else None)
         return entered
 
 

@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 
 from partner_orders import stock
 from partner_orders.admin.fields import WholeYuanField
+from partner_orders.admin.levels import check_level
 from partner_orders.models import GiftPack, UserLevel
 from payments.admin.base import REASON_MAX, FieldwiseAdmin, yuan
 from payments.admin.form_pages import DeedForm, FormPage, FormPagesAdmin
@@ -32,9 +33,7 @@ class GiftPackForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or self.cleaned_data
         client = given.get("client") or (self.instance.client if self.instance.pk else None)
-        level = given.get("level")
-        if client and level and level.client_id != client.pk:
-            self.add_error("level", _("This is another client's level."))
+        check_level(self, field="level", client_id=client.pk if client else None)
         return given
 
 

@@ -22,9 +22,9 @@ from payments.admin.base import PlainAdmin, actor_of, request_id_of
 from payments.errors import OnetillError
 
 
-class DeedForm(forms.Form):
+class SeenForm(forms.Form):
     """
-    What staff enter for one deed on a row.
+    What staff decide on a row.
 
     `carried` fields are hidden: what the row was like when the form was opened, so that nobody decides on what is no
     longer so, and so that what is sent twice is done once.
@@ -33,7 +33,6 @@ class DeedForm(forms.Form):
     carried: ClassVar[tuple[str, ...]] = ()
     # What the domain calls a field, where the form calls it otherwise.
     named: ClassVar[dict[str, str]] = {}
-    suggestions: ClassVar[dict[str, tuple[str, ...]]] = {}  # id of a datalist: what is in it
     # Raised when what the form carries is not so any more; the form then carries on from what is.
     outdated: type[OnetillError]
 
@@ -45,16 +44,8 @@ class DeedForm(forms.Form):
         """Return what the form begins with."""
         return {}
 
-    def facts(self) -> list[tuple[Any, Any]]:
-        """Return what to know before one decides: labels and values."""
-        return []
-
     def seen(self) -> dict[str, Any]:
         """Return what the form carries."""
-        raise NotImplementedError
-
-    def carry_out(self, *, actor: str, request_id: str) -> str:
-        """Do it, and return the sentence that says so."""
         raise NotImplementedError
 
     def clean(self) -> None:
@@ -75,6 +66,20 @@ class DeedForm(forms.Form):
         for name in self.carried:
             self.errors.pop(name, None)
         self.add_error(None, self.outdated().sentence())
+
+
+class DeedForm(SeenForm):
+    """One deed on a row: what to know before it, and the one call that does it."""
+
+    suggestions: ClassVar[dict[str, tuple[str, ...]]] = {}  # id of a datalist: what is in it
+
+    def facts(self) -> list[tuple[Any, Any]]:
+        """Return what to know before one decides: labels and values."""
+        return []
+
+    def carry_out(self, *, actor: str, request_id: str) -> str:
+        """Do it, and return the sentence that says so."""
+        raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

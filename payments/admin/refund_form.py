@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from payments.admin.base import REASON_MAX, actor_of, request_id_of
+from payments.admin.form_pages import SeenForm
 from payments.errors import OnetillError
 from payments.models import Order, Refund
 from payments.money import NotAnAmount, fen_from_yuan, yuan_text
@@ -26,7 +27,6 @@ from payments.refunds import queries
 from payments.refunds.operations import RefundCommand
 from payments.refunds.states import Status
 
-FIELDS = {"goods_amount": "goods", "shipping_amount": "shipping", "reason": "reason"}  # as the domain names them
 OUTCOMES = {
     Status.SUCCEEDED: (messages.SUCCESS, _("Refund %s succeeded: the money went back.")),
     Status.PENDING: (messages.INFO, _("Refund %s is on its way.")),
@@ -49,22 +49,29 @@ class YuanField(forms.CharField):
             raise forms.ValidationError(_("Enter yuan with at most two decimals, such as 21.40.")) from error
 
 
-class RefundForm(forms.Form):
+class RefundForm(SeenForm):
     goods = YuanField(label=_("Goods (yuan)"), required=False)
     shipping = YuanField(label=_("Shipping (yuan)"), required=False)
     reason = forms.CharField(label=_("Reason"), max_length=REASON_MAX, widget=UnfoldAdminTextInputWidget())
     refund_no = forms.RegexField(r"^staff-[0-9a-f]{32}\Z", widget=forms.HiddenInput)
     left = forms.RegexField(r"^[0-9]{1,18}:[0-9]{1,18}\Z", widget=forms.HiddenInput)
+    carried = ("refund_no", "left")
+    named = {"goods_amount": "goods", "shipping_amount": "shipping"}
+    outdated = refunds.RefundedMeanwhile
 
-    def __init__(self, data: Any = None, *, order: Order) -> None:
-        super().__init__(data, initial=_carried(order))
-        self.order = order
+    def __init__(self, data: Any = None, *, row: Order) -> None:
+        super().__init__(data, row=row)
         self._say_what_is_left()
 
+    def seen(self) -> dict[str, str]:
+        return {
+            "refund_no": f"staff-{uuid.uuid4().hex}",
+            "left": f"{queries.goods_left_fen(self.row)}:{queries.shipping_left_fen(self.row)}",
+        }
+
     def clean(self) -> None:
-        if self.has_error("refund_no") or self.has_error("left"):
-            self._begin_anew()
-        elif not self.errors and not (self.cleaned_data["goods"] or self.cleaned_data["shipping"]):
+        super().clean()
+        if not self.errors and not (self.cleaned_data["goods"] or self.cleaned_data["shipping"]):
             self.add_error("goods", _("Enter how much is to go back: of the goods, of the shipping, or of both."))
 
     def command(self) -> RefundCommand:
@@ -76,34 +83,22 @@ class RefundForm(forms.Form):
         )  # fmt: skip
 
     def refuse(self, error: OnetillError) -> None:
-        """Say at its field why it cannot be; if it was about what is no longer so, carry on from what is."""
-        if isinstance(error, refunds.RefundedMeanwhile | refunds.RefundNumberReused):
-            self._begin_anew()
-        else:
-            self.add_error(FIELDS.get(error.field), error.sentence())
+        """A number that stands for another refund was made for a form that is no longer so, too."""
+        super().refuse(refunds.RefundedMeanwhile() if isinstance(error, refunds.RefundNumberReused) else error)
 
-    def _begin_anew(self) -> None:
-        self.order.refresh_from_db()
-        self.data = dict(self.data.items()) | _carried(self.order)
+    def begin_anew(self) -> None:
+        super().begin_anew()
         self._say_what_is_left()
-        self.add_error(None, refunds.RefundedMeanwhile().sentence())
 
     def _say_what_is_left(self) -> None:
         for name, left_fen in (("goods", queries.goods_left_fen), ("shipping", queries.shipping_left_fen)):
-            self.fields[name].help_text = _("At most ¥%s.") % yuan_text(left_fen(self.order))
-
-
-def _carried(order: Order) -> dict[str, str]:
-    return {
-        "refund_no": f"staff-{uuid.uuid4().hex}",
-        "left": f"{queries.goods_left_fen(order)}:{queries.shipping_left_fen(order)}",
-    }
+            self.fields[name].help_text = _("At most ¥%s.") % yuan_text(left_fen(self.row))
 
 
 def answer(request: HttpRequest, *, order: Order, context: dict[str, Any]) -> HttpResponse:
     """Show the form, or what it would do, or do it."""
     step = request.POST.get("step", "")
-    form = RefundForm(request.POST if request.method == "POST" else None, order=order)
+    form = RefundForm(request.POST if request.method == "POST" else None, row=order)
     split: refunds.Split = []
     try:
         if step == "refund" and form.is_valid():

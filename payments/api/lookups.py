@@ -1,6 +1,5 @@
 """Look-up: a client finds its own orders, charges and refunds, whatever family made them. To look moves nothing."""
 
-import datetime
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from payments.charges.states import Status
 from payments.clients.authentication import client_of
 from payments.money import yuan_number
 from payments.orders import queries as orders
-from payments.wire import CursorPagination, TimestampField
+from payments.wire import CursorPagination, clock
 from payments.wire.views import FamilyViewSet
 
 
@@ -144,8 +143,3 @@ def refund_shown(refund: Any) -> dict[str, Any]:
         "requested_at": clock(refund.requested_at),
         "settled_at": clock(refund.settled_at),
     }
-
-
-def clock(at: datetime.datetime | None) -> str:
-    """Return a time as the documents show it; an empty string where nothing has happened."""
-    return TimestampField().to_representation(at) if at else ""

@@ -8,9 +8,10 @@ from rest_framework.response import Response
 
 from payments.api import lookup_schema as schema
 from payments.api.filters import WebhookFilter
-from payments.api.lookups import LookupViewSet, clock
+from payments.api.lookups import LookupViewSet
 from payments.clients.authentication import client_of
 from payments.outbox import operations, queries
+from payments.wire import clock
 from payments.wire.views import request_id
 
 

@@ -10,6 +10,7 @@ the last to the first: so it comes last, and is locked for little more than the 
 
 import dataclasses
 import datetime
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.charges.models import Tender
 from payments.charges.states import Status as ChargeStatus
-from payments.errors import Conflict
+from payments.errors import Conflict, TryAgain
 from payments.ledger import accounts
 from payments.ledger.models import OVERDRAWN, TransferKind
 from payments.ledger.operations import NotEnough, Posting
@@ -35,6 +36,18 @@ class NumberReused(Conflict):
 
     code = "number_reused"
     message = _("This number was used for another order or with other contents. Use a new one.")
+
+
+class NoNumberFree(TryAgain):
+    """Every number that was drawn was taken: a matter of chance, and of a day with very many orders."""
+
+    message = _("No order number was free. Send the same call again.")
+
+
+def fingerprint_of(command: Any) -> str:
+    """Return what a repeated call must repeat: every field of a command that is compared."""
+    compared = [getattr(command, field.name) for field in dataclasses.fields(command) if field.compare]
+    return hashlib.sha256(json.dumps(compared).encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,13 +9,12 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.charges import operations as charges
 from payments.charges.models import Charge
-from payments.charges.placement import NO_DOCUMENT, Document, NumberReused, Placement, place
+from payments.charges.placement import NO_DOCUMENT, Document, NoNumberFree, NumberReused, Placement, place
 from payments.charges.states import Status as ChargeStatus
 from payments.clients.models import ApiClient
 from payments.closing import operations as closing
 from payments.customers import queries as customers
 from payments.customers.queries import CustomerFrozen
-from payments.direct import queries
 from payments.errors import TryAgain
 from payments.gateways.base import Mode
 from payments.gateways.models import Channel
@@ -35,12 +34,6 @@ _APPOINTMENT = """
     INSERT INTO payments_appointment (order_id, appointment_time, appointment_for)
     SELECT id, %(appointment_time)s, %(appointment_for)s FROM placed
 """
-
-
-class NoNumberFree(TryAgain):
-    """Every number that was drawn was taken: a matter of chance, and of a day with very many orders."""
-
-    message = _("No order number was free. Send the same call again.")
 
 
 class GatewayUnanswered(TryAgain):
@@ -98,7 +91,7 @@ def place_order(*, client: ApiClient, command: OrderCommand, at: datetime.dateti
     customer = customers.by_user_id(client_id=client.pk, user_id=command.user_id)
     fingerprint = command.fingerprint()
     for _attempt in range(TRIES_MAX):
-        known = queries.by_client_order_no(client_id=client.pk, client_order_no=command.client_order_no)
+        known = orders.by_client_order_no(client_id=client.pk, client_order_no=command.client_order_no)
         if known is not None:
             if (known.family, known.fingerprint) != (FAMILY, fingerprint):
                 raise NumberReused(field="out_trade_no")

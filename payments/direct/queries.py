@@ -1,6 +1,5 @@
 """Reading orders as document 003 names them: by number, and by what kind of order the caller takes it for."""
 
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from payments.errors import OnetillError
@@ -26,11 +25,3 @@ def by_number(*, client_id: int, number: str, kind: OrderKind) -> Order:
     if order.kind != kind:
         raise OrderTypeWrong(field="order_type")
     return order
-
-
-def by_client_order_no(*, client_id: int, client_order_no: str) -> Order | None:
-    """Return what a client's own number stands for already, in any family; None for an empty number."""
-    if not client_order_no:
-        return None
-    # The index knows no empty numbers: only a look-up that says so as well can use it.
-    return Order.objects.filter(~Q(client_order_no=""), client_id=client_id, client_order_no=client_order_no).first()

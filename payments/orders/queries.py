@@ -1,6 +1,6 @@
 """Reading orders."""
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from payments.errors import NotFound
@@ -25,6 +25,14 @@ def by_number(*, number: str, family: str | None = None, client_id: int | None =
     if order is None:
         raise OrderUnknown
     return order
+
+
+def by_client_order_no(*, client_id: int, client_order_no: str) -> Order | None:
+    """Return what a client's own number stands for already, in any family; None for an empty number."""
+    if not client_order_no:
+        return None
+    # The index knows no empty numbers: only a look-up that says so as well can use it.
+    return Order.objects.filter(~Q(client_order_no=""), client_id=client_id, client_order_no=client_order_no).first()
 
 
 def of_client(*, client_id: int) -> QuerySet[Order]:

@@ -14,6 +14,7 @@ from payments.wire.fields import (
     UnreadableTimestamp,
     WholeNumberField,
     YuanField,
+    clock,
     read_timestamp,
     web_host,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "WholeNumberField",
     "WireNumber",
     "YuanField",
+    "clock",
     "encode",
     "exception_handler",
     "parameters",

@@ -136,6 +136,11 @@ class TimestampField(serializers.Field[datetime.datetime, Any, str, datetime.dat
         return value.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def clock(at: datetime.datetime | None) -> str:
+    """Return a time as the documents show it; an empty string where nothing has happened."""
+    return TimestampField().to_representation(at) if at else ""
+
+
 def web_host(url: str) -> str | None:
     """Return the host of an absolute http(s) URL; None where there is a user or password, or two readings."""
     if not url.isprintable() or "\\" in url or " " in url:
