@@ -1,6 +1,7 @@
 """HTTP spoken badly, over a real socket: every answer is a clean one, and nothing is booked that was not sent whole."""
 
 import contextlib
+import http.client
 import json
 import time
 
@@ -260,6 +261,22 @@ def test_what_we_did_not_read_of_a_body_is_no_call(site, shop, size):
 
         assert answer.count(b"HTTP/1.1 ") <= 1, path
         assert b'"ok"' not in answer
+
+
+@pytest.mark.parametrize("path", ["/api/checkout/pay/", "/rest/pub/wx/pay_notify", "/nowhere"])
+def test_after_a_body_that_nobody_reads_the_next_call_on_the_connection_is_answered(site, path):
+    connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=60)
+    with contextlib.closing(connection):
+        connection.request("POST", path, body=b" " * 1_000_000, headers={"Content-Type": "application/json"})
+        refused = connection.getresponse()
+        refused.read()
+        kept = connection.sock
+
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+
+        assert (refused.status >= 400, answer.status) == (True, 200)
+        assert connection.sock is kept, "it was the same connection"
 
 
 def test_the_next_page_of_a_statement_is_ours_whatever_host_was_asked(site, shop):
