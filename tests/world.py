@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from checkout import operations as checkout
 from checkout.operations import PayCommand
+from payments.charges import from_balance
 from payments.charges.placement import NO_DOCUMENT, Placement, place
 from payments.ledger import accounts
 from payments.ledger import operations as ledger
@@ -15,6 +16,7 @@ from payments.ledger.models import TransferKind
 from payments.ledger.operations import Posting
 from payments.models import Account, ApiClient, BillLine, Customer, Difference, GatewayAccount, GatewayBill, Order
 from payments.orders import numbers
+from payments.orders import operations as orders
 from payments.transactions import transaction
 
 NOW = datetime.datetime(2018, 6, 15, 4, 0, tzinfo=datetime.UTC)  # noon in Shanghai, on document 000's day
@@ -82,6 +84,21 @@ def by_balance(*, customer, number="B1", total_fen=10_000, shipping_fen=500, **c
 
 def place_by_balance(**fields):
     return Order.objects.get(pk=place(by_balance(**fields)))
+
+
+def owe_from_balance(*, at=None, **fields):
+    """Place an order that its customer is to pay from the balance within half an hour, by a call of its own."""
+    at = at or timezone.now()
+    later = {"pays_later": True, "at": at, "expires_at": at + datetime.timedelta(minutes=30)}
+    return place_by_balance(**later | fields)
+
+
+def pay_from_balance(order, *, at=None):
+    """Pay it as a family does: under the order's lock, in a transaction of its own."""
+    with transaction():
+        return from_balance.pay_from_balance(
+            order=orders.lock(order_id=order.pk), actor="client:shop", at=at or timezone.now()
+        )
 
 
 def place_order(*, client, number="T1", total_fen=100, shipping_fen=0):

@@ -73,6 +73,11 @@ class Charge(models.Model):
                 condition=Q(status=Status.SUCCEEDED, tender__in=CASH),
             ),
             models.UniqueConstraint(
+                name="charge_own_account_pays_once",
+                fields=["order", "tender"],
+                condition=Q(status=Status.SUCCEEDED, tender__in=OWN),
+            ),
+            models.UniqueConstraint(
                 name="charge_gateway_trade_once",
                 fields=["gateway_account", "gateway_trade_no"],
                 condition=~Q(gateway_trade_no=""),

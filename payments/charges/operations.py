@@ -12,7 +12,7 @@ import dataclasses
 import datetime
 
 import structlog
-from django.db.models import Max, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -41,7 +41,7 @@ H5_LONGEST = datetime.timedelta(minutes=5)
 
 
 class OrderNotPayable(Conflict):
-    """Nothing is to be paid in cash (any more): one of the following says why."""
+    """Nothing is to be paid in this way (any more): one of the following says why."""
 
 
 class OrderPaid(OrderNotPayable):
@@ -59,6 +59,11 @@ class OrderRefunded(OrderNotPayable):
 class OrderClosed(OrderNotPayable):
     code = "order_closed"
     message = _("This order is closed and cannot be paid any more. Place a new order.")
+
+
+class OrderFromBalance(OrderNotPayable):
+    code = "order_from_balance"
+    message = _("This order is paid from the balance of its customer, not in cash.")
 
 
 class OrderExpired(OnetillError):
@@ -100,7 +105,7 @@ def pay_by(
     will not yet (WeChat's first five minutes, an Alipay code that nobody has scanned), the new attempt starts all the
     same, and the sweep goes on trying to close the old one.
 
-    :raises OrderNotPayable: if the order is paid, refunded or closed (one of its kinds)
+    :raises OrderNotPayable: if the order is paid, refunded, closed or the balance's to pay (one of its kinds)
     :raises OrderExpired: if too little time is left
     :raises queries.NoGatewayAccount: if the gateway is not set up
     :raises RefusedByGateway: if the gateway says no
@@ -136,7 +141,7 @@ def start(
             for charge in queries.open_charges(order_id=order_id).filter(gateway_account=account, expires_at__gt=at)
             if _is_same(charge, channel=channel, mode=mode, payer=payer)
         ]
-        attempt = (order.charges.aggregate(n=Max("attempt"))["n"] or 0) + 1
+        attempt = queries.next_attempt(order=order)
         charge = standing[0] if standing else Charge.objects.create(
             order=order,
             attempt=attempt,
@@ -160,10 +165,17 @@ def _is_same(charge: Charge, *, channel: str, mode: Mode, payer: Payer) -> bool:
     return (charge.tender, charge.mode, charge.payer_id) == (channel, mode, payer.payer_id)
 
 
+def check_awaits_payment(*, order: Order) -> None:
+    """:raises OrderNotPayable: if the order is paid, refunded or closed (one of its kinds)"""
+    if order.status not in AWAITING_CASH:
+        raise _NOT_PAYABLE.get(OrderStatus(order.status), OrderPaid)
+
+
 def _check_payable(*, order: Order, at: datetime.datetime) -> datetime.datetime:
     """Return when no attempt on the locked order may be open any more."""
-    if order.status not in AWAITING_CASH or not order.cash_fen:
-        raise _NOT_PAYABLE.get(OrderStatus(order.status), OrderPaid)
+    check_awaits_payment(order=order)
+    if not order.cash_fen:
+        raise OrderFromBalance
     expires_at = order.expires_at - GATEWAY_MARGIN
     if expires_at - at < GATEWAY_MINIMUM:
         raise OrderExpired

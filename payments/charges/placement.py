@@ -67,6 +67,8 @@ class Placement:
     An order that is to appear. `points_fen` or `balance_fen` of `total_fen` are paid with it; the rest is cash.
 
     One account of the customer's pays. Points pay as far as they reach, or are held; the balance pays all or nothing.
+    Where it `pays_later`, by a call of its own (`payments.charges.from_balance`), the order appears unpaid and nothing
+    moves.
     """
 
     number: str
@@ -89,19 +91,21 @@ class Placement:
     kind: str = OrderKind.GOODS
     notify_url: str = ""
     balance_fen: int = 0
+    pays_later: bool = False
 
     def __post_init__(self) -> None:
         assert not (self.points_fen and self.balance_fen), "one account of the customer's pays"
         assert self.balance_fen in (0, self.total_fen), "the balance pays all or nothing"
+        assert self.balance_fen or not self.pays_later, "only the balance pays later"
 
     @property
     def own_fen(self) -> int:
         """What leaves the customer's account with the order."""
-        return self.points_fen + self.balance_fen
+        return 0 if self.pays_later else self.points_fen + self.balance_fen
 
     @property
     def cash_fen(self) -> int:
-        return self.total_fen - self.own_fen
+        return self.total_fen - self.points_fen - self.balance_fen
 
     @property
     def tender(self) -> Tender:
@@ -110,6 +114,8 @@ class Placement:
     @property
     def event(self) -> Event | None:
         """What placing does to a fresh, unpaid order."""
+        if self.pays_later:
+            return None
         if not self.cash_fen:
             return Event.ALL_SETTLED
         return Event.POINTS_SETTLED if self.points_first else None
@@ -129,7 +135,7 @@ class Placement:
             credit=accounts.ESCROW, amount_fen=self.own_fen,
             kind=TransferKind.PAYMENT, reference=self.charge_number,
         )  # fmt: skip
-        if self.cash_fen:
+        if self.event is not Event.ALL_SETTLED:
             return [paid] if self.own_fen else []
         return [
             paid,
@@ -206,7 +212,7 @@ def place(placement: Placement) -> int | None:
         "cash_fen": placement.cash_fen,
         "status": placement.status.value,
         "event": placement.event.value if placement.event else "",
-        "finished_at": None if placement.cash_fen else placement.at,
+        "finished_at": placement.at if placement.event is Event.ALL_SETTLED else None,
         "charge_number": placement.charge_number,
         "charge_status": _charge_status(placement).value,
         "tender": placement.tender.value,

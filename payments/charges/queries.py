@@ -2,7 +2,7 @@
 
 import datetime
 
-from django.db.models import F, FilteredRelation, Q, QuerySet
+from django.db.models import F, FilteredRelation, Max, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from payments.charges.models import CASH, Charge
@@ -23,6 +23,11 @@ class NoGatewayAccount(OnetillError):
 def open_charges(*, order_id: int) -> QuerySet[Charge]:
     """Return the attempts of an order on which a gateway may still take money."""
     return Charge.objects.filter(order_id=order_id, tender__in=CASH, status__in=OPEN).order_by("attempt")
+
+
+def next_attempt(*, order: Order) -> int:
+    """Return the attempt that the next charge of a locked order is."""
+    return int(order.charges.aggregate(n=Max("attempt", default=0))["n"]) + 1
 
 
 def of_client(*, client_id: int) -> QuerySet[Charge]:
