@@ -57,12 +57,14 @@ INSTALLED_APPS = [
     "payments",
     "checkout",
     "partner_orders",
+    "english_app",
 ]
 
 # A family's room for the order book: fulfil, release, take_back, describe, audit. Checked at start-up.
 ORDER_FAMILIES = {
     "checkout": "checkout.fulfilment",
     "partner_orders": "partner_orders.fulfilment",
+    "english_app": "english_app.fulfilment",
     "payments": "payments.direct.fulfilment",
 }
 
@@ -81,7 +83,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.lanes.LaneEnd",
 ]
-CALL_PATHS = ("/api/", "/rest/", "/app/partner/")
+CALL_PATHS = ("/api/", "/rest/", "/app/partner/", "/english/")
 ROOT_URLCONF = "config.urls"
 APPEND_SLASH = False  # a redirected POST loses its body: every path answers with and without its last slash
 WSGI_APPLICATION = "config.wsgi.application"
@@ -186,6 +188,8 @@ CELERY_BEAT_SCHEDULE = {
         ("send webhooks that are due", "payments.send_due_webhooks", 5.0),
         ("fulfil orders whose fulfilment failed", "payments.fulfil_due_orders", 60.0),
         ("receive partner orders that were shipped long ago", "partner_orders.receive_due", 3600.0),
+        ("deliver English orders that are due", "english_app.deliver_due", 5.0),
+        ("settle returns of English orders", "english_app.settle_due_returns", 30.0),
         ("compare the gateways' bills that are due", "payments.reconcile_bills", 3600.0),
         ("audit the books", "payments.audit", 3600.0),
         ("prune refused notifications", "payments.prune_refused_notifications", 3600.0),
@@ -238,6 +242,7 @@ SIGN_WINDOW_SECONDS = 300
 LOGIN_CODE_SECONDS = 600
 PARTNER_REPLAY_SECONDS = env.int("PARTNER_REPLAY_SECONDS", 120)  # the same call within it is the same order
 PARTNER_RECEIVE_AFTER_DAYS = env.int("PARTNER_RECEIVE_AFTER_DAYS", 15)  # what was shipped so long ago has arrived
+ENGLISH_RETURN_DAYS = env.int("ENGLISH_RETURN_DAYS", 7)  # a return can be asked for so long after the payment
 POINT_FEN = 1  # what one point of an `order_score` is worth
 WEBHOOK_PRIVATE_NETWORKS: list[str] = env.list(  # in which receivers may be although they are private
     "WEBHOOK_PRIVATE_NETWORKS", ["127.0.0.0/8", "::1/128"] if SANDBOX else []

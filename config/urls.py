@@ -34,6 +34,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}onetill/mark.svg")),
     path("", include("checkout.urls")),
     path("", include("partner_orders.urls")),
+    path("", include("english_app.urls")),
     path("", include("payments.api.urls")),
     re_path(r"^healthz/?$", health.healthz, name="healthz"),
     re_path(r"^readyz/?$", health.readyz, name="readyz"),

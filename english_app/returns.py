@@ -1,0 +1,201 @@
+"""
+Goods given back: the customer asks, staff decide, the money goes to the balance, the goods are taken back.
+
+`payments.refunds` moves the money. Until its refund has an end the return is approved and no more; what ends it is
+`fulfilment.take_back` or, where the refund was not made, `settle_due`.
+"""
+
+import datetime
+
+import structlog
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from english_app import deliveries
+from english_app.models import MESSAGE_LENGTH_MAX, RETURN_ASKS_MAX, EnglishOrder, OrderType
+from english_app.states import PAID, RETURNING, Delivery, Return, ReturnEvent, next_return
+from payments import audit
+from payments.errors import Conflict, Malformed
+from payments.models import Order
+from payments.orders.states import Status
+from payments.refunds import operations as refunds
+from payments.refunds import queries as refund_queries
+from payments.refunds.operations import RefundCommand
+from payments.refunds.states import Status as RefundStatus
+from payments.transactions import outside_transaction, transaction, transaction_required
+
+TASK = "english_app.settle_due_returns"
+BATCH = 100
+REASON = "return"
+NOT_MADE = (RefundStatus.FAILED, RefundStatus.REFUSED)
+
+log = structlog.get_logger(__name__)
+
+
+class NotReturnable(Conflict):
+    """Nothing of the order can be returned: one of the following says why."""
+
+
+class RechargeNotReturnable(NotReturnable):
+    code = "recharge_not_returnable"
+    message = _("A recharge cannot be returned: its money is in the balance. Send the order_sn of a purchase.")
+
+
+class NotPaid(NotReturnable):
+    code = "order_not_paid"
+    message = _("This order is not paid, so there is nothing to return.")
+
+
+class Returned(NotReturnable):
+    code = "order_returned"
+    message = _("This order is returned already.")
+
+
+class ReturnTooLate(NotReturnable):
+    code = "return_too_late"
+    message = _("An order can be returned within %(days)s days after it was paid.")
+
+
+class ReturnAskedTooOften(NotReturnable):
+    code = "return_asked_too_often"
+    message = _("The return of this order was refused, and asked for again. Ask the shop.")
+
+
+class NotToDecide(Conflict):
+    code = "return_decided"
+    message = _("This return does not wait for a decision (any more).")
+
+
+@transaction_required
+def _move(*, document: EnglishOrder, event: ReturnEvent) -> None:
+    document.returning = next_return(returning=document.returning, event=event)
+
+
+def ask(*, order_id: int, actor: str, at: datetime.datetime, request_id: str = "") -> None:
+    """
+    Ask for the return of a paid order. Asking while it is asked for changes nothing.
+
+    :raises NotReturnable: if nothing can be returned (one of its kinds)
+    """
+    with transaction():
+        order, document = deliveries.lock(order_id=order_id)
+        if document.returning in RETURNING and order.status in PAID:
+            return
+        _check_returnable(order=order, document=document, at=at)
+        _move(document=document, event=ReturnEvent.ASK)
+        document.return_asks += 1
+        document.return_asked_at, document.deliver_due_at = at, None
+        document.save(update_fields=["returning", "return_asks", "return_asked_at", "deliver_due_at"])
+        audit.record(actor=actor, action="english.return_ask", subject=order.subject, request_id=request_id)
+
+
+def _check_returnable(*, order: Order, document: EnglishOrder, at: datetime.datetime) -> None:
+    if document.type == OrderType.RECHARGE:
+        raise RechargeNotReturnable(field="order_sn")
+    if order.status == Status.TOTAL_REFUND:
+        raise Returned(field="order_sn")
+    if order.status not in PAID or order.finished_at is None:
+        raise NotPaid(field="order_sn")
+    if at > order.finished_at + datetime.timedelta(days=settings.ENGLISH_RETURN_DAYS):
+        raise ReturnTooLate(field="order_sn", days=settings.ENGLISH_RETURN_DAYS)
+    if document.return_asks >= RETURN_ASKS_MAX:
+        raise ReturnAskedTooOften(field="order_sn")
+
+
+@outside_transaction
+def approve(*, order_id: int, actor: str, at: datetime.datetime, reason: str = "") -> EnglishOrder:
+    """
+    Let a return go: all that is left of the order's money goes back to where it came from.
+
+    Above the client's limit the refund waits for a second person.
+
+    :raises NotToDecide: if the return does not wait for a decision (any more)
+    """
+    with transaction():
+        order, document = deliveries.lock(order_id=order_id)
+        _decide(document=document, event=ReturnEvent.APPROVE, actor=actor, at=at)
+        document.save(update_fields=["returning", "decided_by", "decided_at"])
+        audit.record(actor=actor, action="english.return_approve", subject=order.subject, reason=reason)
+    _settle(order_id=order_id, at=at)
+    return EnglishOrder.objects.select_related("order", "refund").get(order_id=order_id)
+
+
+def refuse(*, order_id: int, actor: str, at: datetime.datetime, reason: str) -> EnglishOrder:
+    """
+    Do not take an order back, and tell its customer why. What was not delivered yet is delivered.
+
+    :raises Malformed: without a reason, or for one that no column holds
+    :raises NotToDecide: if the return does not wait for a decision (any more)
+    """
+    if not reason or len(reason) > MESSAGE_LENGTH_MAX:
+        raise Malformed(_("Send a reason of at most %(limit)s characters."), field="reason", limit=MESSAGE_LENGTH_MAX)
+    with transaction():
+        order, document = deliveries.lock(order_id=order_id)
+        _decide(document=document, event=ReturnEvent.REFUSE, actor=actor, at=at)
+        _fail(document=document, message=reason, at=at)
+        audit.record(actor=actor, action="english.return_refuse", subject=order.subject, reason=reason)
+        return document
+
+
+@transaction_required
+def _decide(*, document: EnglishOrder, event: ReturnEvent, actor: str, at: datetime.datetime) -> None:
+    if document.returning != Return.ASKED:
+        raise NotToDecide
+    _move(document=document, event=event)
+    document.decided_by, document.decided_at = actor, at
+
+
+@transaction_required
+def _fail(*, document: EnglishOrder, message: str, at: datetime.datetime) -> None:
+    document.message = message
+    document.save(update_fields=["returning", "decided_by", "decided_at", "message"])
+    if document.delivery == Delivery.WAITING:
+        deliveries.start(document=document, at=at)
+
+
+def settle_due(*, at: datetime.datetime) -> int:
+    """Ask for refunds of approved returns that have none yet, and end returns whose refund was not made."""
+    approved = EnglishOrder.objects.filter(returning=Return.APPROVED).order_by("pk")
+    order_ids = list(approved.values_list("order_id", flat=True)[:BATCH])
+    for order_id in order_ids:
+        try:
+            _settle(order_id=order_id, at=at)
+        except Exception:
+            # One return's trouble must not keep the others waiting: it is looked at again the next time.
+            log.exception("return_not_settled", order_id=order_id)
+    return len(order_ids)
+
+
+@outside_transaction
+def _settle(*, order_id: int, at: datetime.datetime) -> None:
+    """Take an approved return one step further. Each step is safe to repeat."""
+    document = EnglishOrder.objects.select_related("order", "refund").get(order_id=order_id)
+    if document.returning != Return.APPROVED:
+        return
+    if document.refund is None:
+        _refund(document=document, at=at)
+    elif document.refund.status in NOT_MADE:
+        with transaction():
+            order, locked = deliveries.lock(order_id=order_id)
+            if locked.returning == Return.APPROVED and locked.refund_id == document.refund_id:
+                _move(document=locked, event=ReturnEvent.FAIL)
+                _fail(document=locked, message=str(_("The refund was not made. Ask the shop.")), at=at)
+                audit.record(actor=audit.SYSTEM, action="english.return_fail", subject=order.subject)
+
+
+@outside_transaction
+def _refund(*, document: EnglishOrder, at: datetime.datetime) -> None:
+    """Refund what is left of the order under a number of this return's own, and note which refund that is."""
+    order = document.order
+    refund_no = f"{order.number}-return-{document.return_asks}"
+    made = refund_queries.by_refund_no(client_id=order.client_id, refund_no=refund_no)
+    if made is None:
+        left_fen = refund_queries.goods_left_fen(order)
+        if not left_fen:  # another refund of it is on its way
+            return
+        command = RefundCommand(goods_fen=left_fen, refund_no=refund_no, reason=REASON)
+        made = refunds.refund(order_id=order.pk, command=command, actor=document.decided_by, at=at)
+    with transaction():
+        _order, locked = deliveries.lock(order_id=order.pk)
+        locked.refund = made
+        locked.save(update_fields=["refund"])
