@@ -1,0 +1,108 @@
+"""Buying in the English app: the pair of orders, the payment from the balance, the delivery."""
+
+import datetime
+
+import pytest
+from django.utils import timezone
+
+from english_app import deliveries, operations, returns
+from english_app.models import EnglishOrder, Grant, Membership
+from english_app.states import wire_status
+from payments.charges import queries as charge_queries
+from payments.ledger.models import Transfer
+from payments.models import Order
+from tests.english_app import world
+from tests.world import balance_fen
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def status_of(order):
+    found = world.document(order)
+    return wire_status(status=found.order.status, delivery=found.delivery, returning=found.returning)
+
+
+def postings(order):
+    rows = Transfer.objects.filter(order=order).order_by("pk")
+    return [(row.debit.partition(":")[0], row.credit.partition(":")[0], row.amount_fen, row.kind) for row in rows]
+
+
+@pytest.fixture
+def client(db):
+    client = world.make_english_client()
+    world.make_alipay(client=client)
+    return client
+
+
+def test_a_recharge_and_the_purchase_that_it_is_for_are_made_as_a_pair(client):
+    world.make_learner(client=client, balance_fen=1_000)
+    month = world.make_month(client=client)
+
+    made = world.init(client=client, goods={month: 2}, money_fen=4_800)
+
+    assert (made.purchase.status, made.purchase.balance_fen, made.purchase.cash_fen) == ("unpaid", 5_800, 0)
+    assert (made.recharge.status, made.recharge.kind, made.recharge.cash_fen) == ("unpaid", "recharge", 4_800)
+    assert world.document(made.recharge).purchase == world.document(made.purchase)
+    assert made.charge.order == made.recharge
+    assert "order_string" in made.charge.payload
+    assert len(made.purchase.number) == len(made.recharge.number) == 20
+    assert Transfer.objects.filter(order__isnull=False).count() == 0
+
+
+def test_the_money_comes_in_the_purchase_is_paid_and_delivered_once(client):
+    customer = world.make_learner(client=client, balance_fen=1_000)
+    month, card = world.make_month(client=client), world.make_item(client=client)
+    made = world.init(client=client, goods={month: 1, card: 3}, money_fen=4_900)
+
+    world.settle(made.charge)
+    assert (status_of(made.recharge), status_of(made.purchase)) == (4, 0)
+    assert balance_fen(customer) == 5_900
+    for _again in range(2):
+        operations.pay(client=client, user_id="1", number=made.purchase.number, at=timezone.now())
+    assert status_of(made.purchase) == 2
+    assert balance_fen(customer) == 5_900 - 2_900 - 2_970
+    for _again in range(2):
+        deliveries.deliver_due(at=timezone.now())
+
+    assert status_of(made.purchase) == 4
+    assert postings(made.recharge) == [
+        ("clearing", "escrow", 4_900, "payment"), ("escrow", "balance", 4_900, "recharge"),
+    ]  # fmt: skip
+    assert postings(made.purchase) == [("balance", "escrow", 5_870, "payment"), ("escrow", "sales", 5_870, "sale")]
+    assert [(grant.line.good, grant.line.num) for grant in Grant.objects.order_by("pk")] == [(month, 1), (card, 3)]
+
+
+def test_a_return_that_staff_approve_gives_money_back_and_takes_goods_back(client):
+    customer = world.make_learner(client=client, balance_fen=10_000)
+    month = world.make_month(client=client)
+    bought = world.buy(client=client, goods={month: 1})
+    assert Membership.objects.get(customer=customer).ends_on > timezone.localdate()
+
+    returns.ask(order_id=bought.order_id, actor="client:english", at=timezone.now())
+    assert status_of(bought.order) == 5
+    returns.approve(order_id=bought.order_id, actor="user:lin", at=timezone.now())
+
+    assert status_of(bought.order) == 7
+    assert balance_fen(customer) == 10_000
+    assert Membership.objects.get(customer=customer).ends_on is None
+    assert Grant.objects.filter(taken_back_at__isnull=True).count() == 0
+    assert world.document(bought.order).refund.status == "succeeded"
+
+
+def test_the_same_call_finds_the_pair_while_both_wait(client):
+    world.make_learner(client=client)
+    month = world.make_month(client=client)
+    at = timezone.now()
+
+    first = world.init(client=client, goods={month: 1}, money_fen=2_900, at=at)
+    again = world.init(client=client, goods={month: 1}, money_fen=2_900, at=at + datetime.timedelta(minutes=5))
+    late = world.init(client=client, goods={month: 1}, money_fen=2_900, at=at + datetime.timedelta(minutes=29))
+
+    assert (again.purchase, again.charge) == (first.purchase, first.charge)
+    assert late.purchase != first.purchase
+    assert Order.objects.count() == EnglishOrder.objects.count() == 4
+
+
+def test_what_was_paid_and_not_yet_told_is_asked_about(client):
+    with pytest.raises(charge_queries.NoGatewayAccount):
+        charge_queries.account_for(client_id=client.pk, channel="wechat", mode="app")
