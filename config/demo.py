@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from config import demo_merchants, demo_partner
+from config import demo_english, demo_merchants, demo_partner
 from payments.clients import operations as clients
 from payments.closing import operations as closing
 from payments.closing.operations import OrderNotClosable
@@ -41,6 +41,13 @@ class DemoClient:
     families: tuple[str, ...]
     permissions: tuple[str, ...]
     default_of: str = ""  # the family whose calls without a token are its
+    app_id: int | None = None  # so are those that name it
+    unsigned_from: tuple[str, ...] = ()
+
+    @property
+    def reads_only_the_body(self) -> bool:
+        """The apps of families that know no token are old (CONTRACTS)."""
+        return bool(self.default_of or self.app_id)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,6 +89,15 @@ CLIENTS = {
         families=("payments",),
         permissions=("payments.grant_value",),
     ),
+    "english_app": DemoClient(
+        name="demo-english",
+        token="demo-english-token",  # noqa: S106
+        secret="demo-english-secret",  # noqa: S106
+        families=("english_app", "payments"),
+        permissions=("payments.grant_value",),
+        app_id=demo_english.APP_ID,
+        unsigned_from=tuple(demo_english.CALLERS),
+    ),
 }
 CUSTOMERS = {
     "checkout": DemoCustomer(user_id="442090", ee_no="a09999", real_name="张三", points_fen=13_128),
@@ -95,6 +111,7 @@ CUSTOMERS = {
         balance_fen=300_000,
     ),
     "payments": DemoCustomer(client="payments", user_id="1001", real_name="赵六"),
+    "english_app": DemoCustomer(client="english_app", user_id="1", real_name="小明", balance_fen=10_000),
 }
 
 
@@ -112,8 +129,10 @@ def build() -> None:
     for key, customer in CUSTOMERS.items():
         _make_customer(key, customer)
     demo_partner.build(client=_client("partner_orders"), customer=row("partner_orders"))
+    demo_english.build(client=_client("english_app"))
     if settings.SIMULATOR_URL:
-        demo_merchants.connect(simulator_url=settings.SIMULATOR_URL, v2_client=_client("payments"))
+        v2_clients = [_client("payments"), _client("english_app")]
+        demo_merchants.connect(simulator_url=settings.SIMULATOR_URL, v2_clients=v2_clients)
 
 
 def reset() -> None:
@@ -147,10 +166,13 @@ def describe() -> dict[str, Any]:
         "base_url": settings.BASE_URL,
         "staff": STAFF,
         "clients": {
-            key: {"token": demo.token, "secret": demo.secret, "sign_type": "MD5"} for key, demo in CLIENTS.items()
+            key: {"token": demo.token, "secret": demo.secret, "sign_type": "MD5"}
+            | ({"app_id": demo.app_id} if demo.app_id else {})
+            for key, demo in CLIENTS.items()
         },
         "customers": {key: _described(key) for key in CUSTOMERS},
         **demo_partner.describe(customer=row("partner_orders")),
+        **demo_english.describe(client=_client("english_app")),
         "simulator": {"url": settings.SIMULATOR_URL, "control": f"{settings.SIMULATOR_URL}/control/"},
     }
 
@@ -168,6 +190,8 @@ def _described(key: str) -> dict[str, Any]:
                 "balance_yuan": yuan_text(customer.balance_fen),
                 "address_id": demo_partner.address_id(customer=row(key)),
             }
+        case "english_app":
+            return {"user_id": int(customer.user_id), "balance_yuan": yuan_text(customer.balance_fen)}
     return {"user_id": customer.user_id}
 
 
@@ -220,9 +244,14 @@ def _make_client(demo: DemoClient) -> None:
     client.set_token(demo.token)
     client.set_secret(demo.secret)
     client.redirect_hosts = ["www.example.com", urlsplit(settings.BASE_URL).hostname or "localhost"]
-    # The apps of a family that knows no token are old, and read only the body (CONTRACTS).
-    client.default_of, client.always_http_200 = demo.default_of, bool(demo.default_of)
-    client.save(update_fields=["token_sha256", "sealed_secret", "redirect_hosts", "default_of", "always_http_200"])
+    client.default_of, client.app_id, client.unsigned_from = demo.default_of, demo.app_id, list(demo.unsigned_from)
+    client.always_http_200 = demo.reads_only_the_body
+    client.save(
+        update_fields=[
+            "token_sha256", "sealed_secret", "redirect_hosts", "default_of", "app_id", "unsigned_from",
+            "always_http_200",
+        ]
+    )  # fmt: skip
 
 
 def _make_customer(key: str, customer: DemoCustomer) -> None:

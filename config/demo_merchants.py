@@ -13,6 +13,7 @@ from payments.transactions import transaction
 
 NAME = "怡安优选"
 ALIPAY_APP_ID, ALIPAY_SELLER_ID = "2021000000000001", "2088000000000001"
+ALIPAY_SELLER_EMAIL = "shop@example.com"
 WECHAT_APP_ID, WECHAT_MCH_ID = "wx0e77110000000001", "1800000001"
 SIMULATOR_SECONDS = 10.0
 
@@ -21,19 +22,19 @@ class SimulatorUnreachable(Exception):
     """SIMULATOR_URL names nothing that answers."""
 
 
-def connect(*, simulator_url: str, v2_client: ApiClient) -> None:
+def connect(*, simulator_url: str, v2_clients: list[ApiClient]) -> None:
     """
     Register our merchants at the simulator and point the demo's accounts at it.
 
-    WeChat's merchant speaks both protocols, as real ones do: APIv3 for every client, v2 for `v2_client`.
+    WeChat's merchant speaks both protocols, as real ones do: APIv3 for every client, v2 for `v2_clients`.
     """
     alipay = _account(kind=GatewayKind.ALIPAY, app_id=ALIPAY_APP_ID)
     _connect_alipay(alipay, simulator_url=simulator_url)
     v3 = _account(kind=GatewayKind.WECHAT_V3, app_id=WECHAT_APP_ID)
-    v2 = _account(kind=GatewayKind.WECHAT_V2, app_id=WECHAT_APP_ID, client=v2_client)
+    v2 = [_account(kind=GatewayKind.WECHAT_V2, app_id=WECHAT_APP_ID, client=client) for client in v2_clients]
     _connect_wechat(v3=v3, v2=v2, simulator_url=simulator_url)
     with transaction():
-        for account in (alipay, v3, v2):
+        for account in (alipay, v3, *v2):
             account.notify_base = settings.BASE_URL
             account.save()
 
@@ -46,11 +47,11 @@ def _connect_alipay(account: GatewayAccount, *, simulator_url: str) -> None:
     )
     account.merchant_id = ALIPAY_SELLER_ID
     account.base_url = merchant["gateway_url"]
-    account.options = {"alipay_public_key": merchant["alipay_public_key"]}
+    account.options = {"alipay_public_key": merchant["alipay_public_key"], "seller_email": ALIPAY_SELLER_EMAIL}
     account.set_credentials({"private_key": pem})
 
 
-def _connect_wechat(*, v3: GatewayAccount, v2: GatewayAccount, simulator_url: str) -> None:
+def _connect_wechat(*, v3: GatewayAccount, v2: list[GatewayAccount], simulator_url: str) -> None:
     pem = v3.credentials().get("private_key") or _new_private_key()
     merchant = _register(
         simulator_url,
@@ -71,9 +72,12 @@ def _connect_wechat(*, v3: GatewayAccount, v2: GatewayAccount, simulator_url: st
         "platform_certificates": "".join(merchant["platform_certificates"]),
     }
     v3.set_credentials({"private_key": pem, "api_v3_key": merchant["api_v3_key"], "app_secret": merchant["app_secret"]})
-    v2.options = oauth | {"client_cert": merchant["app_certificate"]}
-    v2.set_credentials({"client_key": pem, "api_key": merchant["api_key"], "app_secret": merchant["app_secret"]})
-    for account in (v3, v2):
+    for account in v2:
+        account.options = oauth | {"client_cert": merchant["app_certificate"]}
+        account.set_credentials(
+            {"client_key": pem, "api_key": merchant["api_key"], "app_secret": merchant["app_secret"]}
+        )
+    for account in (v3, *v2):
         account.merchant_id, account.base_url = WECHAT_MCH_ID, merchant["base_url"]
 
 

@@ -25,7 +25,11 @@ from django.views import View
 
 from checkout import operations as checkout
 from checkout.cashier import CheckoutCashier
-from config import demo, demo_partner
+from config import demo, demo_english, demo_partner
+from english_app import operations as english_app
+from english_app.models import PayWay
+from english_app.operations import InitCommand
+from english_app.pricing import Wanted
 from partner_orders import operations as partner_orders
 from partner_orders.models import Address, PayType
 from partner_orders.operations import PayCommand
@@ -115,6 +119,29 @@ def _make_partner_order(wanted: DemoOrder, *, pay_type: PayType) -> str:
     return WpayView.path(bought.document.order.number)
 
 
+def _make_english_order(wanted: DemoOrder, *, from_balance: bool) -> str:
+    """Lead to the recharge or, of a purchase that the balance pays, to what was bought."""
+    client, at = ApiClient.objects.get(name=demo.CLIENTS["english_app"].name), timezone.now()
+    _fill_up(client=client, key=wanted.customer)
+    good = demo_english.goods(client=client)[0]
+    command = InitCommand(
+        user_id=demo.CUSTOMERS[wanted.customer].user_id,
+        user_name=demo.CUSTOMERS[wanted.customer].real_name,
+        title=good.title,
+        price_total_fen=good.price_fen,
+        money_fen=0 if from_balance else good.price_fen,
+        imeil="",
+        pay_way="" if from_balance else PayWay.ALIPAY.value,
+        agent_id=None,
+        goods=(Wanted(good_id=good.pk, num=1),),
+    )
+    made = english_app.init(client=client, command=command, at=at)
+    if made.recharge is not None:
+        return WpayView.path(made.recharge.number)
+    english_app.pay(client=client, user_id=command.user_id, number=made.purchase.number, at=at)
+    return WpayView.path(made.purchase.number)
+
+
 DEMO_ORDERS: dict[str, DemoOrder] = {
     "mall_part": DemoOrder(
         label=_("Points mall: ¥2,144, points and cash"),
@@ -174,6 +201,18 @@ DEMO_ORDERS: dict[str, DemoOrder] = {
         hint=_("Document 002: a piece of the stock is held until it is paid"),
         customer="partner_orders",
         make=functools.partial(_make_partner_order, pay_type=PayType.ALIPAY),
+    ),
+    "english_balance": DemoOrder(
+        label=_("English app: a month of membership, from the balance"),
+        hint=_("Document 004: paid at once, delivered by a task"),
+        customer="english_app",
+        make=functools.partial(_make_english_order, from_balance=True),
+    ),
+    "english_recharge": DemoOrder(
+        label=_("English app: the recharge for a month of membership"),
+        hint=_("Document 004: when it is paid, order/pay takes the purchase out of the balance"),
+        customer="english_app",
+        make=functools.partial(_make_english_order, from_balance=False),
     ),
 }
 
