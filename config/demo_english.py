@@ -25,17 +25,12 @@ def build(*, client: ApiClient) -> None:
     Agent.objects.get_or_create(client=client, title=AGENT)
 
 
-def goods(*, client: ApiClient) -> list[Good]:
-    """Return the demo's goods in the order of `GOODS`."""
-    return list(Good.objects.filter(client=client, title__in=GOODS, is_on_sale=True).order_by("pk"))
-
-
 def describe(*, client: ApiClient) -> dict[str, Any]:
     """Return what a caller needs to buy: ids and prices of goods, the channel."""
     return {
         "goods": [
             {"good_id": good.pk, "title": good.title, "price_yuan": yuan_text(good.price_fen)}
-            for good in goods(client=client)
+            for good in Good.objects.filter(client=client, is_on_sale=True).order_by("pk")
         ],
         "agents": [
             {"agent_id": agent.pk, "title": agent.title} for agent in Agent.objects.filter(client=client).order_by("pk")

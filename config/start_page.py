@@ -25,9 +25,9 @@ from django.views import View
 
 from checkout import operations as checkout
 from checkout.cashier import CheckoutCashier
-from config import demo, demo_english, demo_partner
+from config import demo, demo_partner
 from english_app import operations as english_app
-from english_app.models import PayWay
+from english_app.models import Good, PayWay
 from english_app.operations import InitCommand
 from english_app.pricing import Wanted
 from partner_orders import operations as partner_orders
@@ -123,7 +123,7 @@ def _make_english_order(wanted: DemoOrder, *, from_balance: bool) -> str:
     """Lead to the recharge or, of a purchase that the balance pays, to what was bought."""
     client, at = ApiClient.objects.get(name=demo.CLIENTS["english_app"].name), timezone.now()
     _fill_up(client=client, key=wanted.customer)
-    good = demo_english.goods(client=client)[0]
+    good = Good.objects.filter(client=client, is_on_sale=True).earliest("pk")
     command = InitCommand(
         user_id=demo.CUSTOMERS[wanted.customer].user_id,
         user_name=demo.CUSTOMERS[wanted.customer].real_name,
@@ -234,7 +234,7 @@ class StartView(View):
             return HttpResponseSeeOther(wanted.make(wanted))
         except OnetillError as error:
             return self._page(request, error=error)
-        except (ApiClient.DoesNotExist, Customer.DoesNotExist, Address.DoesNotExist):
+        except (ApiClient.DoesNotExist, Customer.DoesNotExist, Address.DoesNotExist, Good.DoesNotExist):
             return self._page(request, is_empty=True)
 
     def _page(self, request: HttpRequest, *, error: OnetillError | None = None, is_empty: bool = False) -> HttpResponse:
