@@ -25,6 +25,13 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
         (_("Partner levels"), "stairs", "partner_orders_userlevel"),
         (_("Addresses"), "home_pin", "partner_orders_address"),
     ],
+    _("English app"): [
+        (_("English orders"), "school", "english_app_englishorder"),
+        (_("Goods"), "sell", "english_app_good"),
+        (_("Memberships"), "card_membership", "english_app_membership"),
+        (_("Granted goods"), "inventory", "english_app_grant"),
+        (_("Agents"), "hub", "english_app_agent"),
+    ],
     _("Books"): [
         (_("Transfers"), "swap_horiz", "payments_transfer"),
         (_("Accounts"), "account_balance_wallet", "payments_account"),

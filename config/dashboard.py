@@ -10,6 +10,8 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from english_app.models import EnglishOrder
+from english_app.states import Delivery, Return
 from payments import invariants
 from payments.charges.states import Status as ChargeStatus
 from payments.models import Charge, Difference, Order, Refund, RefundLeg, WebhookEndpoint
@@ -64,6 +66,10 @@ def _queues() -> Iterator[Queue]:
     yield Queue(_("Money that came late or twice"), surplus, "payments_charge", "status__exact=surplus")
     attention = Order.objects.filter(money_flag=MoneyFlag.NEEDS_ATTENTION)
     yield Queue(_("Orders that need attention"), attention, "payments_order", "money_flag__exact=needs_attention")
+    asked = EnglishOrder.objects.filter(returning=Return.ASKED)
+    yield Queue(_("Returns asked for"), asked, "english_app_englishorder", "returning__exact=asked")
+    undelivered = EnglishOrder.objects.filter(delivery=Delivery.FAILED)
+    yield Queue(_("Deliveries that failed"), undelivered, "english_app_englishorder", "delivery__exact=failed")
     differences = Difference.objects.filter(status=DifferenceStatus.OPEN)
     yield Queue(_("Differences with a gateway's bill"), differences, "payments_difference", "status__exact=open")
     parked = WebhookEndpoint.objects.filter(parked_at__isnull=False)
