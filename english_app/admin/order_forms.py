@@ -111,12 +111,14 @@ class DeliverAgainForm(DeedForm):
 
     def facts(self) -> list[tuple[Any, Any]]:
         row: EnglishOrder = self.row
+        # Beside a return that was refused, the message tells why it was.
+        why = row.message if row.returning == Return.NONE else ""
         return [
             (_("Customer"), _named(row)),
             (_("Bought"), _goods(row)),
             (_("Delivery"), row.get_delivery_display()),
             (_("Attempts"), row.delivery_attempts),
-            (_("Why it failed"), row.message or _("See the worker's log.")),
+            (_("Why it failed"), why or _("See the worker's log.")),
         ]
 
     def carry_out(self, *, actor: str, request_id: str) -> str:

@@ -18,7 +18,7 @@ MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 SETTINGS = {
     "auth.User", "auth.Group", "payments.ApiClient", "payments.GatewayAccount", "payments.GatewayDefault",
     "payments.WebhookEndpoint", "partner_orders.GiftPack", "partner_orders.Coupon", "partner_orders.UserLevel",
-    "partner_orders.CustomerLevel",
+    "partner_orders.CustomerLevel", "english_app.Good", "english_app.Agent",
 }  # fmt: skip
 READ_ONLY = [model for model in MODELS if model._meta.label not in SETTINGS]
 
