@@ -4,7 +4,7 @@ Who calls: token, network, family, app, timestamp and sign, in this order, with 
 What a view asks for stands on the view (`FamilyViewSet`); a timestamp or sign that it does not ask for is checked
 where it is sent. A call without a token is the client's that the view has for such calls: the family's default client,
 or the one that the call's `app_id` names. Then its sign is all that proves it, and is asked for whatever the view says;
-so is, where an `app_id` names the client, the timestamp. A client's
+so is, where an `app_id` names the client, the timestamp; and no value may hold what the sign joins with. A client's
 `unsigned_from` lists networks whose calls need neither timestamp nor sign, even then.
 """
 
@@ -24,7 +24,7 @@ from payments.clients import errors, queries, signing
 from payments.clients.models import ApiClient
 from payments.clients.networks import caller
 from payments.wire.fields import UnreadableTimestamp, WholeNumberField, read_timestamp
-from payments.wire.parsers import parameters
+from payments.wire.parsers import parameters, shown
 
 SCHEMES = {"token", "bearer"}
 DEFAULT_APP_ID = 1  # document 004's, of a call that names none
@@ -107,6 +107,8 @@ def _check_origin_and_sign(*, request: Request, client: ApiClient, view: Any, ha
         _check_timestamp(params, now=timezone.now())
     if view.sign_required or not has_token or _is_sent(params.get("sign")):
         _check_sign(params, client=client)
+    if not has_token:
+        _check_separators(params)
 
 
 def _is_sent(value: Any) -> bool:
@@ -132,3 +134,9 @@ def _check_sign(params: Mapping[str, Any], *, client: ApiClient) -> None:
         raise errors.SignMissing(field="sign")
     if not signing.matches(given=given, params=params, secret=client.secret(), sign_type=client.sign_type):
         raise errors.SignWrong(field="sign")
+
+
+def _check_separators(params: Mapping[str, Any]) -> None:
+    name = signing.splittable(params)
+    if name is not None:
+        raise errors.Splittable(field=shown(name))

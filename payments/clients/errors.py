@@ -56,6 +56,13 @@ class SignWrong(NotAuthenticated):
     message = _("The sign does not fit the parameters. Check the recipe, the signing method and the secret.")
 
 
+class Splittable(Malformed):
+    """The sign joins parameters with `&`: it fits the value and what the value could be split into."""
+
+    code = "invalid_field"
+    message = _("Must not contain &.")
+
+
 class AppIdUnreadable(Malformed):
     code = "invalid_field"
     message = _("Send a whole number of at most 9 digits, without a sign.")
