@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0008_default_client"),
+        ("payments", "0009_balance_paid_later"),
     ]
 
     operations = [
