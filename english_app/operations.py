@@ -146,16 +146,14 @@ def init(*, client: ApiClient, command: InitCommand, at: datetime.datetime, requ
         charge_queries.account_for(client_id=client.pk, channel=command.pay_way, mode=Mode.APP, family=FAMILY)
     with transaction():
         locked = Customer.objects.select_for_update(of=("self",), no_key=True).get(pk=customer.customer_id)
+        if locked.is_frozen:
+            raise CustomerFrozen(field="user_id")
+        offer = _offer(client=client, customer=customer, command=command)
         purchase = queries.waiting(
             customer_id=customer.customer_id,
             fingerprint=command.fingerprint,
             payable_at=at + GATEWAY_MARGIN + GATEWAY_MINIMUM,
-        )
-        if purchase is None:
-            if locked.is_frozen:
-                raise CustomerFrozen(field="user_id")
-            offer = _offer(client=client, customer=customer, command=command)
-            purchase = _place(offer, at=at, request_id=request_id)
+        ) or _place(offer, at=at, request_id=request_id)
     recharge = EnglishOrder.objects.select_related("order").filter(purchase=purchase).first()
     if recharge is None:
         return Initiated(purchase=purchase.order, recharge=None, charge=None)
