@@ -37,6 +37,8 @@ FAMILY = "english_app"
 NUMBER_DIGITS = 12  # of 20; the others are the day
 TRIES_MAX = 20
 REFUSED = "refused by the gateway"
+# However short a client's orders wait: so long a recharge can be paid, and be found by the same call.
+WAITS_LEAST = GATEWAY_MARGIN + GATEWAY_MINIMUM + datetime.timedelta(minutes=2)
 # A purchase waits longer than its recharge: what is paid at the last moment can still be spent on it.
 PURCHASE_WAITS_LONGER = datetime.timedelta(minutes=30)
 
@@ -179,7 +181,7 @@ def _offer(*, client: ApiClient, customer: CustomerView, command: InitCommand) -
 def _place(offer: _Offer, *, at: datetime.datetime, request_id: str) -> EnglishOrder:
     """Place the purchase with its lines and, where money is to come in, the recharge. Both or none."""
     total_fen = offer.command.price_total_fen
-    waits = datetime.timedelta(seconds=offer.client.order_ttl_seconds)
+    waits = max(datetime.timedelta(seconds=offer.client.order_ttl_seconds), WAITS_LEAST)
     purchase = _place_one(
         offer, type=OrderType.PURCHASE, total_fen=total_fen, waits=waits + PURCHASE_WAITS_LONGER, at=at,
         request_id=request_id,
