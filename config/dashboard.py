@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from config.admin_site import may_see
 from english_app.models import EnglishOrder
 from english_app.states import Delivery, Return
 from payments import invariants
@@ -43,18 +44,13 @@ class Queue:
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add to the index what this person may see."""
-    queues = [queue for queue in _queues() if _may_see(request, queue.model)]
+    queues = [queue for queue in _queues() if may_see(request, queue.model)]
     context["queues"] = [queue for queue in queues if queue.count]
-    if _may_see(request, "payments_transfer"):
+    if may_see(request, "payments_transfer"):
         breaches = invariants.last_breaches()
         context["audited"] = bool(breaches)
         context["broken"] = {name: count for name, count in breaches.items() if count}
     return context
-
-
-def _may_see(request: HttpRequest, model: str) -> bool:
-    app, _underscore, name = model.partition("_")
-    return bool(request.user.has_perm(f"{app}.view_{name}"))
 
 
 def _queues() -> Iterator[Queue]:
