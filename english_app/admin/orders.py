@@ -60,6 +60,10 @@ class LineInline(ReadOnlyInline):
         "granted_at", "taken_back_at",
     )  # fmt: skip
 
+    def has_view_permission(self, request: HttpRequest, obj: EnglishOrder | None = None) -> bool:
+        """Whoever may see an order sees what was bought."""
+        return True
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderLine]:
         return super().get_queryset(request).select_related("grant")  # type: ignore[no-any-return]
 
