@@ -9,6 +9,7 @@ from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from english_app import deliveries, memberships, returns
@@ -45,7 +46,7 @@ class ReturnForm(DeedForm):
             (_("Customer"), _named(row)),
             (_("Bought"), _goods(row)),
             (_("Paid"), f"¥{yuan_text(row.order.total_fen)}"),
-            (_("Delivery"), row.get_delivery_display()),
+            (pgettext_lazy("English app", "Delivery"), row.get_delivery_display()),
             (_("Return"), row.get_returning_display()),
         ]
         if row.return_asked_at is not None:
@@ -116,7 +117,7 @@ class DeliverAgainForm(DeedForm):
         return [
             (_("Customer"), _named(row)),
             (_("Bought"), _goods(row)),
-            (_("Delivery"), row.get_delivery_display()),
+            (pgettext_lazy("English app", "Delivery"), row.get_delivery_display()),
             (_("Attempts"), row.delivery_attempts),
             (_("Why it failed"), why or _("See the worker's log.")),
         ]

@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import ChoicesRadioFilter, RadioFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -97,7 +98,10 @@ class EnglishOrderAdmin(FormPagesAdmin, ReadOnlyAdmin):
         (None, {"fields": (("order", "status"), ("type", "pair"), ("client", "customer"), "created_at")}),
         (_("As it was made"), {"fields": ("title", ("money", PRICE), ("pay_way", "agent"), ("user_name", "app_id"),
                                           ("imeil", "ip"))}),
-        (_("Delivery"), {"fields": (("delivery", "delivered_at"), ("delivery_attempts", "deliver_due_at"))}),
+        (
+            pgettext_lazy("English app", "Delivery"),
+            {"fields": (("delivery", "delivered_at"), ("delivery_attempts", "deliver_due_at"))},
+        ),
         (
             _("Return"),
             {
