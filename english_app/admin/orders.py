@@ -1,5 +1,6 @@
 """English orders: what was bought, where it is, and what staff do about that."""
 
+import datetime
 from collections.abc import Iterable
 from typing import Any
 
@@ -68,24 +69,24 @@ class LineInline(ReadOnlyInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderLine]:
         return super().get_queryset(request).select_related("grant")  # type: ignore[no-any-return]
 
-    @admin.display(description=_("title"))
+    @admin.display(description=_("good"))
     def sold(self, line: OrderLine) -> SafeString:
         """As it was called, leading to the good as it is called now."""
         path = reverse("admin:english_app_good_change", args=[line.good_id])
         return format_html('<a href="{}" class="text-link">{}</a>', path, line.title)
 
     @admin.display(description=_("granted at"))
-    def granted_at(self, line: OrderLine) -> Any:
-        return line.grant.granted_at if hasattr(line, "grant") else None
+    def granted_at(self, line: OrderLine) -> str | None:
+        return _told(line.grant.granted_at) if hasattr(line, "grant") else None
 
     @admin.display(description=_("taken back at"))
-    def taken_back_at(self, line: OrderLine) -> Any:
-        return line.grant.taken_back_at if hasattr(line, "grant") else None
+    def taken_back_at(self, line: OrderLine) -> str | None:
+        return _told(line.grant.taken_back_at) if hasattr(line, "grant") else None
 
 
 @admin.register(EnglishOrder)
 class EnglishOrderAdmin(FormPagesAdmin, ReadOnlyAdmin):
-    list_display = ("number", "shown_status", "type", "client", "whose", "money", "pay_way", "agent", "created_at")
+    list_display = ("number", "shown_status", "type", "client", "whose", "money", "agent", "created_at")
     list_filter = (
         ("type", ChoicesRadioFilter), ("returning", ChoicesRadioFilter), ("delivery", ChoicesRadioFilter), ClientFilter,
         ("agent", RelatedDropdownFilter), ("order__created_at", DayFilter),
@@ -151,7 +152,9 @@ class EnglishOrderAdmin(FormPagesAdmin, ReadOnlyAdmin):
 
     @admin.display(description=_("customer"))
     def whose(self, document: EnglishOrder) -> str:
-        return document.user_name or document.customer.user_id
+        """In the list, where there is no room for a long id, it stands only for who has neither name nor phone."""
+        customer = document.customer
+        return document.user_name or f"{customer.real_name} {customer.phone}".strip() or customer.user_id
 
     @admin.display(description=_("title"))
     def title(self, document: EnglishOrder) -> str:
@@ -163,7 +166,7 @@ class EnglishOrderAdmin(FormPagesAdmin, ReadOnlyAdmin):
 
     @admin.display(description=_("created at"))
     def created_at(self, document: EnglishOrder) -> str:
-        return date_format(timezone.localtime(document.order.created_at), "DATETIME_FORMAT")
+        return str(_told(document.order.created_at))
 
     @display(description=_("status"), label={str(status.value): colour for status, colour in COLOURS.items()})  # type: ignore[untyped-decorator]
     def shown_status(self, document: EnglishOrder) -> tuple[str, str | Promise]:
@@ -178,7 +181,7 @@ class EnglishOrderAdmin(FormPagesAdmin, ReadOnlyAdmin):
         _value, words = self.shown_status(document)
         return words  # type: ignore[no-any-return]
 
-    @admin.display(description=_("recharge and purchase"))
+    @admin.display(description=_("goes with"))
     def pair(self, document: EnglishOrder) -> SafeString | None:
         """The purchase that a recharge is for, or the recharge for which a purchase waited."""
         other = document.purchase or EnglishOrder.objects.filter(purchase=document).first()
@@ -188,3 +191,7 @@ class EnglishOrderAdmin(FormPagesAdmin, ReadOnlyAdmin):
         return format_html(
             '{} <a href="{}" class="text-link">{}</a>', other.get_type_display(), path, other.order.number
         )
+
+
+def _told(at: datetime.datetime | None) -> str | None:
+    return date_format(timezone.localtime(at), "DATETIME_FORMAT") if at else None

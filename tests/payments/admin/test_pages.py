@@ -55,6 +55,13 @@ def test_the_page_of_a_row_opens(boss, book, model, language):
     assert response.status_code == 200
 
 
+@named([model for model in MODELS if model not in READ_ONLY])
+def test_the_page_of_a_new_row_tells_nothing_that_only_machines_read(boss, book, model):
+    response = boss.get(page(model, "add"))
+
+    assert re.findall(r"&lt;[^&]* object at 0x", response.content.decode()) == []
+
+
 @named(READ_ONLY)
 def test_nobody_adds(boss, book, model):
     before = rows(model)
