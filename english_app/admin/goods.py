@@ -47,7 +47,7 @@ class GoodAdmin(OfClientAdmin):
     readonly_fields = ("created_at",)
     fieldsets = (
         (None, {"fields": ("client", "title", ("price_fen", "is_on_sale"))}),
-        (_("What it is"), {"fields": ("kind", ("periods", "period_unit"))}),
+        (_("What it is"), {"fields": ("kind", "periods", "period_unit")}),
         (_("Times"), {"fields": ("created_at",)}),
     )
 
