@@ -68,6 +68,9 @@ ORDER_FAMILIES = {
     "payments": "payments.direct.fulfilment",
 }
 
+# Families whose apps take WeChat's app payment as WeChat Pay v2 under MD5, and no other (document 004).
+WECHAT_V2_FAMILIES = ("english_app",)
+
 MIDDLEWARE = [
     "config.logging.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",

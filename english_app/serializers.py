@@ -10,8 +10,7 @@ from english_app.models import NUM_MAX, EnglishOrder, PayWay
 from english_app.pricing import Wanted
 from payments.api.serializers import DocumentSerializer
 from payments.models import Order
-from payments.wire import IdField, LineField, TextField, WholeNumberField, YuanField
-from payments.wire.fields import ObjectListField
+from payments.wire import IdField, LineField, ObjectListField, TextField, WholeNumberField, YuanField
 
 PAY_WAYS = (PayWay.WECHAT.value, PayWay.ALIPAY.value)
 PAGE_SIZE, PAGE_SIZE_MAX = 20, 100

@@ -122,7 +122,7 @@ def pay(*, client: ApiClient, command: PayCommand, at: datetime.datetime, reques
     """
     customer = customers.by_user_id(client_id=client.pk, user_id=command.user_id)
     if command.pay_type == PayType.ALIPAY:
-        charge_queries.account_for(client_id=client.pk, channel=Channel.ALIPAY, mode=command.pay_mode)
+        charge_queries.account_for(client_id=client.pk, channel=Channel.ALIPAY, mode=command.pay_mode, family=FAMILY)
     with transaction():
         locked = Customer.objects.select_for_update(of=("self",), no_key=True).get(pk=customer.customer_id)
         order = _known(client=client, customer=customer, command=command, at=at)

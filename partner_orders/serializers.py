@@ -9,8 +9,6 @@ from rest_framework import serializers
 from partner_orders.models import Address, PartnerOrder, PayType
 from payments.api.serializers import ClosingSerializer, DocumentSerializer
 from payments.wire import IdField, LineField, TextField, TimestampField, WholeNumberField
-from payments.wire.encoding import encode
-from payments.wire.parsers import shown
 
 
 def _length(model: Any, name: str) -> int:
@@ -39,18 +37,6 @@ class PaySerializer(CustomerSerializer):
     gift_pos_id = IdField(help_text=_("The gift pack."))
     coupon_id = IdField(default="", help_text=_("A coupon of the customer's that is usable; empty for none."))
     address_id = WholeNumberField(help_text=_("Where it goes: an address of the customer's."))
-
-    def to_internal_value(self, data: Any) -> Any:
-        """
-        Refuse `&` in any value, those that we do not know among them.
-
-        The sign joins parameters with it and is all that proves this call: a value that holds it could be split into
-        parameters that nobody signed, or swallow one that was, such as a timestamp.
-        """
-        for name, value in data.items():
-            if name != "sign" and "&" in (value if isinstance(value, str) else encode(value)):
-                raise serializers.ValidationError({shown(name): [_("Must not contain &.")]})
-        return super().to_internal_value(data)
 
 
 class OrderNumberSerializer(DocumentSerializer):

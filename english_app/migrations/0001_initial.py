@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('payments', '0008_default_client'),
+        ('payments', '0010_client_app_id'),
     ]
 
     operations = [

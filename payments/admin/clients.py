@@ -58,7 +58,7 @@ class ApiClientAdmin(AuditedAdmin):
     search_fields = ("name",)
     readonly_fields = ("name", "user", "created_at")
     fieldsets = (
-        (None, {"fields": (("name", "user"), ("is_active", "created_at"), "families", "default_of")}),
+        (None, {"fields": (("name", "user"), ("is_active", "created_at"), "families", ("default_of", "app_id"))}),
         (_("Calls"), {"fields": ("sign_type", "allowed_networks", "unsigned_from", "always_http_200")}),
         (_("Orders"), {"fields": ("points_policy", "order_ttl_seconds", "redirect_hosts")}),
         (_("Refunds"), {"fields": ("refund_policy", "approval_above_fen", "late_money_policy")}),

@@ -9,6 +9,7 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminEmailInputWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -18,6 +19,7 @@ from unfold.widgets import (
 
 from payments.admin.base import WriteOnlyTextarea
 from payments.gateways import registry
+from payments.gateways.base import Mode
 from payments.gateways.complaints import translated
 from payments.gateways.models import MODE_CHOICES, GatewayKind
 from payments.gateways.wechat_oauth import WechatOAuth
@@ -28,7 +30,14 @@ from payments.secrets import CannotUnseal
 OAUTH = ("oauth_page_url", "oauth_api_url")
 # kind: what may be seen, what may not
 OPTIONS: dict[str, tuple[str, ...]] = {
-    GatewayKind.ALIPAY: ("alipay_public_key", "app_cert", "alipay_cert", "root_cert", "fee_per_mille"),
+    GatewayKind.ALIPAY: (
+        "alipay_public_key",
+        "app_cert",
+        "alipay_cert",
+        "root_cert",
+        "seller_email",
+        "fee_per_mille",
+    ),
     GatewayKind.WECHAT_V2: ("sign_type", "client_cert", *OAUTH, "fee_per_mille"),
     GatewayKind.WECHAT_V3: (
         "serial_no",
@@ -104,6 +113,12 @@ class GatewayAccountForm(forms.ModelForm):  # type: ignore[type-arg]
         _("Certificate mode: alipayCertPublicKey_RSA2.crt. While it is being exchanged, the next one below it."),
     )
     root_cert = _pem(_("Alipay's root certificate"), _("Certificate mode: alipayRootCert.crt, whole."))
+    seller_email = forms.EmailField(
+        label=_("The merchant's e-mail address at Alipay"),
+        required=False,
+        help_text=_("Told to apps whose interface asks for it. Empty: they are told none."),
+        widget=UnfoldAdminEmailInputWidget,
+    )
     sign_type = forms.ChoiceField(
         label=_("Signing method"),
         required=False,
@@ -173,8 +188,18 @@ class GatewayAccountForm(forms.ModelForm):  # type: ignore[type-arg]
         for name in NEEDED[kind]:
             if not self._has(name):
                 self.add_error(name, _("This kind of gateway needs it."))
+        self._check_app(kind)
         if not self.errors:
             self._try(kind)
+
+    def _check_app(self, kind: str) -> None:
+        """A client's own account must not take payments inside its app that the app would not understand."""
+        account = self.instance
+        client = account.client
+        if client and account.serves(Mode.APP) and not account.suits(Mode.APP, families=client.families):
+            sentence = _("The app of %(client)s takes WeChat Pay v2 under MD5 alone. Uncheck “inside an app” here.")
+            field = "sign_type" if kind == GatewayKind.WECHAT_V2 else "modes"
+            self.add_error(field, ValidationError(sentence, params={"client": str(client)}))
 
     def _kind(self) -> str:
         """The chosen kind; of an account that exists, its own for good."""
@@ -239,6 +264,9 @@ class GatewayDefaultForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("mode", _("The account does not serve this method."))
         if account.client_id is not None and account.client_id != (client.pk if client else None):
             self.add_error("client", _("The account is another client's: it takes that client's money alone."))
+        if client and not account.suits(mode, families=client.families):
+            sentence = _("Its app takes WeChat Pay v2 under MD5 alone, which this account is not.")
+            self.add_error("client", sentence)
         others = GatewayDefault.objects.filter(client=client, channel=account.channel, mode=mode)
         other = others.exclude(pk=self.instance.pk).select_related("account").first()
         if other is not None:

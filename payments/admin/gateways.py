@@ -31,7 +31,7 @@ FIELDSETS: list[tuple[Any, tuple[Any, ...], tuple[str, ...]]] = [
     (_("Our key: Alipay, WeChat Pay APIv3"), ("private_key",), (GatewayKind.ALIPAY, GatewayKind.WECHAT_V3)),
     (
         _("Alipay"),
-        ("alipay_public_key", "app_cert", "alipay_cert", "root_cert", "aes_key"),
+        ("alipay_public_key", "app_cert", "alipay_cert", "root_cert", "aes_key", "seller_email"),
         (GatewayKind.ALIPAY,),
     ),
     (_("WeChat Pay v2"), (("api_key", "sign_type"), ("client_cert", "client_key")), (GatewayKind.WECHAT_V2,)),

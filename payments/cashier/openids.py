@@ -149,7 +149,9 @@ class WechatVisitor:
 def _oauth(order: Order) -> WechatOAuth | None:
     """Return how the account that would take the JSAPI payment asks for openids, None where it cannot."""
     try:
-        account = queries.account_for(client_id=order.client_id, channel=Channel.WECHAT, mode=Mode.JSAPI)
+        account = queries.account_for(
+            client_id=order.client_id, channel=Channel.WECHAT, mode=Mode.JSAPI, family=order.family
+        )
     except queries.NoGatewayAccount:
         return None
     try:

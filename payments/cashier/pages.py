@@ -34,7 +34,7 @@ def context(
         "scene": scene,
         "order": order,
         "error": error.sentence() if error else "",
-        "yuan": {name: _grouped(getattr(order, f"{name}_fen")) for name in ("total", "points", "cash")},
+        "yuan": {name: _grouped(getattr(order, f"{name}_fen")) for name in ("total", "points", "balance", "cash")},
         "ways": [way for way in on_offer if way != here or scene.state is not State.WAITING],
         "has_more_elsewhere": device is Device.WECHAT and _has_more(on_offer, open_to=open_to),
         "path": path,

@@ -20,6 +20,7 @@ class State(enum.StrEnum):
     CHOOSING = "choosing"  # cash is due and no attempt is open
     WAITING = "waiting"  # an attempt is open at the gateway
     ASKING = "asking"  # the gateway has given no definite answer yet
+    FROM_BALANCE = "from_balance"  # the customer's balance pays, by a call of the shop's
     EXPIRED = "expired"
     SETTLING = "settling"  # the cash is there, the points are being taken
     PAID = "paid"
@@ -50,6 +51,8 @@ class Scene:
             return _BY_STATUS[self.order.status]
         if self.at >= self.deadline:
             return State.EXPIRED
+        if not self.order.cash_fen:
+            return State.FROM_BALANCE
         attempt = self.open_attempt
         if attempt is None:
             return State.CHOOSING
@@ -71,6 +74,8 @@ class Scene:
     @property
     def deadline(self) -> datetime.datetime:
         """Until when the person can pay or, where no attempt is open, can still start one."""
+        if not self.order.cash_fen:  # no gateway has to end before the order does
+            return self.order.expires_at
         attempt = self.open_attempt
         if attempt is not None and attempt.expires_at is not None:
             return attempt.expires_at
@@ -103,6 +108,11 @@ class Scene:
     @property
     def is_payable(self) -> bool:
         return self.state in PAYABLE
+
+    @property
+    def is_due(self) -> bool:
+        """Whether something is to be paid still, here or from the balance."""
+        return self.is_payable or self.state is State.FROM_BALANCE
 
     @property
     def is_final(self) -> bool:

@@ -135,7 +135,7 @@ def start(
         order = orders.lock(order_id=order_id)
         longest = H5_LONGEST if (channel, mode) == (Channel.WECHAT, Mode.WAP) else GATEWAY_LONGEST
         expires_at = min(_check_payable(order=order, at=at), at + longest)
-        account = queries.account_for(client_id=order.client_id, channel=channel, mode=mode)
+        account = queries.account_for(client_id=order.client_id, channel=channel, mode=mode, family=order.family)
         standing = [
             charge
             for charge in queries.open_charges(order_id=order_id).filter(gateway_account=account, expires_at__gt=at)

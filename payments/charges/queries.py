@@ -9,7 +9,7 @@ from payments.charges.models import CASH, Charge
 from payments.charges.states import OPEN
 from payments.errors import OnetillError
 from payments.gateways.base import Mode
-from payments.gateways.models import GatewayAccount, GatewayDefault, GatewayKind
+from payments.gateways.models import Channel, GatewayAccount, GatewayDefault, GatewayKind
 from payments.orders.models import Order
 
 
@@ -45,16 +45,17 @@ def of_client(*, client_id: int) -> QuerySet[Charge]:
     )
 
 
-def account_for(*, client_id: int, channel: str, mode: Mode) -> GatewayAccount:
+def account_for(*, client_id: int, channel: str, mode: Mode, family: str = "") -> GatewayAccount:
     """
-    Return the merchant account that takes a client's money by one method.
+    Return the merchant account that takes a client's money (of one family's orders) by one method.
 
     What staff chose as its default; else its own account; else what they chose for every client; else an account
     that serves every client.
 
     :raises NoGatewayAccount: if there is none
     """
-    serving = [account for account in _accounts(client_id=client_id, channel=channel) if account.serves(mode)]
+    accounts = _accounts(client_id=client_id, channel=channel)
+    serving = [account for account in accounts if account.serves(mode, family=family)]
     chosen = GatewayDefault.objects.filter(
         Q(client_id=client_id) | Q(client__isnull=True), channel=channel, mode=mode
     ).values_list("account_id", "client_id")
@@ -69,9 +70,15 @@ def ways_to_pay(*, order: Order) -> dict[str, set[str]]:
     """Return the channels at which an order can be paid, each with its modes, e.g. `{"alipay": {"qr", "page"}}`."""
     ways: dict[str, set[str]] = {}
     for account in _accounts(client_id=order.client_id):
-        modes = {mode for mode in GatewayKind(account.kind).modes if account.serves(mode)}
+        modes = {mode for mode in GatewayKind(account.kind).modes if account.serves(mode, family=order.family)}
         ways.setdefault(account.channel, set()).update(modes)
     return ways
+
+
+def app_ways(*, client_id: int, family: str) -> list[Channel]:
+    """Return the channels that take payments inside the app of a client's family, WeChat before Alipay."""
+    serving = {account.channel for account in _accounts(client_id=client_id) if account.serves(Mode.APP, family=family)}
+    return [channel for channel in Channel if channel in serving]
 
 
 def by_number(*, number: str) -> QuerySet[Charge]:

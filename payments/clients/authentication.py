@@ -1,10 +1,11 @@
 """
-Who calls: token, network, family, timestamp and sign, in this order, with one SQL statement.
+Who calls: token, network, family, app, timestamp and sign, in this order, with one SQL statement.
 
 What a view asks for stands on the view (`FamilyViewSet`); a timestamp or sign that it does not ask for is checked
-where it is sent. Where a family has a default client, a call without a token is that client's: then its sign is all
-that proves it, and is asked for whatever the view says. A client's `unsigned_from` lists networks whose calls need
-neither timestamp nor sign, even then.
+where it is sent. A call without a token is the client's that the view has for such calls: the family's default client,
+or the one that the call's `app_id` names. Then its sign is all that proves it, and is asked for whatever the view says;
+so is, where an `app_id` names the client, the timestamp; and no value may hold what the sign joins with. A client's
+`unsigned_from` lists networks whose calls need neither timestamp nor sign, even then.
 """
 
 import datetime
@@ -15,16 +16,18 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from structlog.contextvars import bind_contextvars
 
 from payments.clients import errors, queries, signing
 from payments.clients.models import ApiClient
 from payments.clients.networks import caller
-from payments.wire.fields import UnreadableTimestamp, read_timestamp
-from payments.wire.parsers import parameters
+from payments.wire.fields import UnreadableTimestamp, WholeNumberField, read_timestamp
+from payments.wire.parsers import parameters, shown
 
 SCHEMES = {"token", "bearer"}
+DEFAULT_APP_ID = 1  # document 004's, of a call that names none
 
 
 class ClientAuthentication(BaseAuthentication):
@@ -32,17 +35,19 @@ class ClientAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[AbstractBaseUser, ApiClient] | None:
         """
-        Return account and client; None without a token or a default client, for which `IsClient` then asks.
+        Return account and client; None without a token where no client serves such calls: `IsClient` asks for one then.
 
         :raises OnetillError: one of `payments.clients.errors`
         """
         token = token_of(request.META.get("HTTP_AUTHORIZATION", ""))
         view = cast("Any", (request.parser_context or {}).get("view"))
-        client = queries.by_token(token=token) if token else _default_client(view)
+        client = queries.by_token(token=token) if token else _client_without_token(request, view)
         if client is None or not (client.is_active and client.user.is_active):
-            if not token:
-                return None
-            raise errors.TokenUnknown
+            if token:
+                raise errors.TokenUnknown
+            if _names_client(view):
+                raise errors.AppUnknown(field="app_id")
+            return None
         bind_contextvars(client=client.name)
         request._request.client = client  # type: ignore[attr-defined]  # noqa: SLF001  for the exception handler
         _check_origin_and_sign(request=request, client=client, view=view, has_token=bool(token))
@@ -63,9 +68,27 @@ def token_of(header: str) -> str:
     return rest.strip() if scheme.lower() in SCHEMES else header.strip()
 
 
-def _default_client(view: Any) -> ApiClient | None:
-    """Not every view is a family's: the schema's is nobody's."""
+def _client_without_token(request: Request, view: Any) -> ApiClient | None:
+    if _names_client(view):
+        app_id = _app_id(parameters(request))
+        return queries.by_app_id(app_id=DEFAULT_APP_ID if app_id is None else app_id, family=view.family)
     return queries.by_default(family=view.family) if getattr(view, "default_client_serves", False) else None
+
+
+def _names_client(view: Any) -> bool:
+    """Not every view is a family's: the schema's is nobody's."""
+    return getattr(view, "app_id_names_client", False)
+
+
+def _app_id(params: Mapping[str, Any]) -> int | None:
+    """Return the app that a call names; None if it names none."""
+    value = params.get("app_id")
+    if not _is_sent(value):
+        return None
+    try:
+        return WholeNumberField().to_internal_value(value)
+    except ValidationError:
+        raise errors.AppIdUnreadable(field="app_id") from None
 
 
 def _check_origin_and_sign(*, request: Request, client: ApiClient, view: Any, has_token: bool) -> None:
@@ -74,13 +97,18 @@ def _check_origin_and_sign(*, request: Request, client: ApiClient, view: Any, ha
         raise errors.NetworkNotAllowed
     if view.family not in client.families:
         raise errors.FamilyNotServed
+    if view.app_id_names_client and _app_id(parameters(request)) not in {None, client.app_id}:
+        raise errors.AppUnknown(field="app_id")
     if origin.is_plain and origin.is_in(client.unsigned_from):
         return
     params = parameters(request)
-    if view.timestamp_required or _is_sent(params.get("timestamp")):
+    is_timed = view.timestamp_required or (view.app_id_names_client and not has_token)
+    if is_timed or _is_sent(params.get("timestamp")):
         _check_timestamp(params, now=timezone.now())
     if view.sign_required or not has_token or _is_sent(params.get("sign")):
         _check_sign(params, client=client)
+    if not has_token:
+        _check_separators(params)
 
 
 def _is_sent(value: Any) -> bool:
@@ -106,3 +134,9 @@ def _check_sign(params: Mapping[str, Any], *, client: ApiClient) -> None:
         raise errors.SignMissing(field="sign")
     if not signing.matches(given=given, params=params, secret=client.secret(), sign_type=client.sign_type):
         raise errors.SignWrong(field="sign")
+
+
+def _check_separators(params: Mapping[str, Any]) -> None:
+    name = signing.splittable(params)
+    if name is not None:
+        raise errors.Splittable(field=shown(name))

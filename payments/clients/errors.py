@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from payments.errors import Malformed, OnetillError
+from payments.errors import Malformed, NotFound, OnetillError
 
 
 class NotAuthenticated(OnetillError):
@@ -54,6 +54,25 @@ class SignMissing(NotAuthenticated):
 class SignWrong(NotAuthenticated):
     code = "sign_wrong"
     message = _("The sign does not fit the parameters. Check the recipe, the signing method and the secret.")
+
+
+class Splittable(Malformed):
+    """The sign joins parameters with `&`: it fits the value and what the value could be split into."""
+
+    code = "invalid_field"
+    message = _("Must not contain &.")
+
+
+class AppIdUnreadable(Malformed):
+    code = "invalid_field"
+    message = _("Send a whole number of at most 9 digits, without a sign.")
+
+
+class AppUnknown(NotFound):
+    """No client has it, or its client is switched off, serves other families or is not the token's: one answer."""
+
+    code = "app_unknown"
+    message = _("There is no such app. Send the app_id that the operator gave you.")
 
 
 class NetworkNotAllowed(NotPermitted):

@@ -8,6 +8,7 @@ import uuid
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +17,7 @@ from payments import secrets
 
 WEBHOOK_SECRET_PREFIX = "whsec_"  # noqa: S105  the standard's
 WEBHOOK_SECRET_BYTES = 32
+APP_ID_MAX = 999_999_999  # what the wire takes for a whole number
 
 
 class SignType(models.TextChoices):
@@ -81,6 +83,18 @@ class ApiClient(models.Model):
         db_default="",
         help_text=_(
             "Calls without a token are this client's, where the family's document names none. They are signed."
+        ),
+    )
+    app_id = models.PositiveIntegerField(
+        _("app id"),
+        null=True,
+        blank=True,
+        unique=True,
+        validators=[MinValueValidator(1), MaxValueValidator(APP_ID_MAX)],
+        error_messages={"unique": _("Another client has this app id. Choose another number.")},
+        help_text=_(
+            "Calls without a token are this client's where they name its app id; 1 is that of calls that name none. "
+            "They are signed. Empty: no call can name it."
         ),
     )
     allowed_networks = ArrayField(
@@ -157,6 +171,10 @@ class ApiClient(models.Model):
             models.CheckConstraint(
                 name="client_default_serves_family",
                 condition=Q(default_of="") | Q(families__contains=[F("default_of")]),
+            ),
+            models.CheckConstraint(
+                name="client_app_id_in_range",
+                condition=Q(app_id__isnull=True) | Q(app_id__range=(1, APP_ID_MAX)),
             ),
         ]
 

@@ -59,14 +59,15 @@ def create_client(
     allowed_networks: Sequence[str] = (),
     permissions: Sequence[str] = (),
     default_of: str = "",
+    app_id: int | None = None,
     always_http_200: bool = False,
 ) -> Keys:
     """
     Make a client with its service account. `permissions` are Django's, such as `checkout.point_pay`; `default_of` is
-    the family whose calls without a token are its.
+    the family whose calls without a token are its, `app_id` the number by which document 004's name it.
 
     :raises ClientNameTaken: if a client or an account has the name
-    :raises ClientUnfit: for a name, network or permission that is none, or a family that has a default client
+    :raises ClientUnfit: for a name, network, permission or app id that is none, or one or a family that is taken
     """
     with transaction():
         if ApiClient.objects.filter(name=name).exists():
@@ -85,6 +86,7 @@ def create_client(
             redirect_hosts=list(redirect_hosts),
             allowed_networks=list(allowed_networks),
             default_of=default_of,
+            app_id=app_id,
             always_http_200=always_http_200,
         )
         keys = _new_keys(client)

@@ -1,4 +1,4 @@
-"""Who calls: by token, or as the default client of a family."""
+"""Who calls: by token, as the default client of a family, or as the client of an app id."""
 
 from django.contrib.auth import get_user_model
 from django.db import connection
@@ -8,8 +8,8 @@ from payments.clients.models import ApiClient, token_digest
 User = get_user_model()
 # What a call needs to know; the ORM fetches the rest where somebody asks for it.
 _CLIENT = (
-    "id", "uid", "name", "user_id", "sealed_secret", "sign_type", "families", "allowed_networks", "unsigned_from",
-    "redirect_hosts", "points_policy", "order_ttl_seconds", "always_http_200", "is_active",
+    "id", "uid", "name", "user_id", "sealed_secret", "sign_type", "families", "app_id", "allowed_networks",
+    "unsigned_from", "redirect_hosts", "points_policy", "order_ttl_seconds", "always_http_200", "is_active",
 )  # fmt: skip
 _USER = ("id", "username", "is_active")
 # Written out because it runs before every call: the ORM takes longer to build this than PostgreSQL to answer it.
@@ -29,6 +29,7 @@ _SELECT = f"""
 """  # noqa: S608  only column names of ours stand in it
 _BY_TOKEN = f"{_SELECT} WHERE client.token_sha256 = %s"
 _BY_DEFAULT = f"{_SELECT} WHERE client.default_of = %s"
+_BY_APP_ID = f"{_SELECT} WHERE client.app_id = %s AND %s = ANY(client.families)"
 
 
 def by_token(*, token: str) -> ApiClient | None:
@@ -46,9 +47,14 @@ def by_default(*, family: str) -> ApiClient | None:
     return _read(_BY_DEFAULT, family)
 
 
-def _read(statement: str, key: str) -> ApiClient | None:
+def by_app_id(*, app_id: int, family: str) -> ApiClient | None:
+    """Return the client of `app_id` as `by_token` does; None as well if it does not serve `family`."""
+    return _read(_BY_APP_ID, app_id, family)
+
+
+def _read(statement: str, *keys: str | int) -> ApiClient | None:
     with connection.cursor() as cursor:
-        cursor.execute(statement, [key])
+        cursor.execute(statement, keys)
         row = cursor.fetchone()
     if row is None:
         return None

@@ -24,11 +24,25 @@ def canonical(*, params: Mapping[str, Any], secret: str) -> str:
     """Return the text that is digested. It ends with the secret: never log it."""
     # Code points sort as their UTF-8 bytes do.
     pairs = [
-        f"{name}={value if isinstance(value, str) else encode(value, sort_keys=True)}"
+        f"{name}={_text(value)}"
         for name, value in sorted(params.items())
         if name != "sign" and value is not None and value != ""
     ]
     return "&".join([*pairs, f"key={secret}"])
+
+
+def splittable(params: Mapping[str, Any]) -> str | None:
+    """
+    Return the name of a parameter whose value holds `&`; None if there is none.
+
+    Such a value could be split into parameters that nobody signed, or have swallowed one that was, such as a timestamp:
+    one sign fits both calls.
+    """
+    return next((name for name, value in params.items() if name != "sign" and "&" in _text(value)), None)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else encode(value, sort_keys=True)
 
 
 def sign(*, params: Mapping[str, Any], secret: str, sign_type: str) -> str:

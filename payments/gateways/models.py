@@ -1,7 +1,9 @@
 import json
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -9,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from payments import secrets
 from payments.gateways.base import Mode
+from payments.gateways.wechat_v2.codec import MD5
 
 
 class Channel(models.TextChoices):
@@ -109,9 +112,15 @@ class GatewayAccount(models.Model):
     def channel(self) -> Channel:
         return GatewayKind(self.kind).channel
 
-    def serves(self, mode: str) -> bool:
-        """Whether payers can be led to the gateway in this mode."""
-        return mode in (self.modes or GatewayKind(self.kind).modes)
+    def serves(self, mode: str, *, family: str = "") -> bool:
+        """Whether payers (of one family's orders) can be led to the gateway in this mode."""
+        return mode in (self.modes or GatewayKind(self.kind).modes) and self.suits(mode, families=[family])
+
+    def suits(self, mode: str, *, families: Iterable[str]) -> bool:
+        """Whether the apps of all these families understand it: those of WECHAT_V2_FAMILIES take v2 under MD5 alone."""
+        if mode != Mode.APP or self.channel != Channel.WECHAT or set(families).isdisjoint(settings.WECHAT_V2_FAMILIES):
+            return True
+        return self.kind == GatewayKind.WECHAT_V2 and (self.options.get("sign_type") or MD5) == MD5
 
     @property
     def _secrets_context(self) -> bytes:

@@ -66,7 +66,7 @@ NOTIFY_PATHS: dict[str, str] = {
 
 # What an account needs to ask WeChat who a visitor is (payments.gateways.wechat_oauth): not the adapters' business.
 OAUTH_SETTINGS = ("oauth_page_url", "oauth_api_url", "app_secret")
-NOT_THE_ADAPTERS = (*OAUTH_SETTINGS, "fee_per_mille")
+NOT_THE_ADAPTERS = (*OAUTH_SETTINGS, "seller_email", "fee_per_mille")
 
 log = structlog.get_logger(__name__)
 

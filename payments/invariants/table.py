@@ -130,11 +130,11 @@ TABLE = (
     ),
     Invariant(
         "I3b",
-        _("At most one attempt pays an order's cash."),
+        _("At most one attempt pays an order's cash, and its points or balance are taken once."),
         "payments_charge",
         """
-        SELECT min(number) FROM payments_charge WHERE status = 'succeeded' AND tender = ANY (%(cash)s)
-        GROUP BY order_id HAVING count(*) > 1
+        SELECT min(number) FROM payments_charge WHERE status = 'succeeded'
+        GROUP BY order_id, CASE WHEN tender = ANY (%(cash)s) THEN 'cash' ELSE tender END HAVING count(*) > 1
         """,
     ),
     Invariant(

@@ -9,6 +9,7 @@ from payments.wire.envelopes import ENVELOPES, Envelope, EnvelopeRenderer, Refus
 from payments.wire.fields import (
     IdField,
     LineField,
+    ObjectListField,
     TextField,
     TimestampField,
     UnreadableTimestamp,
@@ -31,6 +32,7 @@ __all__ = [
     "EnvelopeRenderer",
     "IdField",
     "LineField",
+    "ObjectListField",
     "Refusal",
     "StrictJSONParser",
     "TextField",

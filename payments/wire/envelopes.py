@@ -17,13 +17,18 @@ CONTENT_TYPE = "application/json; charset=utf-8"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """An error as every family can tell it. `fields`: field → sentences, where fields are to blame."""
+    """
+    An error as every family can tell it. `fields`: field → sentences, where fields are to blame.
+
+    `answers_a_list`: of the view that refused, whose answer is a list where it says yes.
+    """
 
     status: int
     code: str
     message: str
     fields: Mapping[str, list[str]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    answers_a_list: bool = False
 
     @property
     def sentence(self) -> str:
@@ -55,6 +60,16 @@ ENVELOPES: dict[str, Envelope] = {
             "result": {},
             "success": False,
         },
+    ),
+    "english_app": Envelope(
+        success=lambda result, _code: {"code": 0, "msg": "ok", "data": result},
+        refusal=lambda refusal: {
+            "code": refusal.status,
+            "msg": refusal.sentence,
+            "data": [] if refusal.answers_a_list else None,
+            "error_code": refusal.code,
+        },
+        language="zh-hans",
     ),
     "partner_orders": Envelope(
         success=lambda result, _code: {"code": 1, "errors": {}, "msg": "操作成功", "result": result},

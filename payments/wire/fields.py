@@ -10,12 +10,16 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty
+from rest_framework.settings import api_settings
 
+from payments.errors import Malformed
 from payments.money import NotAnAmount, fen_from_yuan, yuan_text
 from payments.wire.encoding import WireNumber
+from payments.wire.parsers import MalformedJSON, parse_json
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 ID_LENGTH_MAX = 64
+OBJECTS_MAX = 100
 _DIGITS = re.compile(r"[0-9]+")
 _SECONDS = re.compile(r"[0-9]{9,10}")
 _MILLISECONDS = re.compile(r"[0-9]{12,13}")
@@ -95,6 +99,42 @@ class YuanField(serializers.Field[int, Any, str, int]):
 
     def to_representation(self, value: int) -> str:
         return yuan_text(value)
+
+
+class ObjectListField(serializers.ListField):
+    """
+    A list of objects, at least one and at most 100, each read by the serializer `child`.
+
+    Forms and query strings have texts alone: the text of the same JSON, read as strictly, counts as the list.
+    """
+
+    default_error_messages = {
+        "not_a_list": _("Send a list of objects, as JSON."),
+        "empty": _("Send at least one entry."),
+        "max_length": _("Send at most {max_length} entries."),
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_empty=False, max_length=OBJECTS_MAX, **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, str):
+            data = self._read(data) if data else []
+        if not isinstance(data, list) or not all(isinstance(entry, dict) for entry in data):
+            self.fail("not_a_list")
+        if len(data) > OBJECTS_MAX:  # before thousands of entries are each told what they lack
+            self.fail("max_length", max_length=OBJECTS_MAX)
+        entries: list[Any] = super().to_internal_value(data)
+        return entries
+
+    def _read(self, text: str) -> Any:
+        try:
+            return parse_json(text)
+        except MalformedJSON:
+            self.fail("not_a_list")
+        except Malformed as error:
+            path = error.field or api_settings.NON_FIELD_ERRORS_KEY
+            raise serializers.ValidationError({path: [error.sentence()]}) from None
 
 
 class UnreadableTimestamp(ValueError):

@@ -60,7 +60,7 @@ class NotAnObject(Malformed):
 
 class TooDeep(Malformed):
     code = "too_deep"
-    message = _("The body is nested deeper than %(limit)s levels. Send it flatter.")
+    message = _("Nested deeper than %(limit)s levels. Send it flatter.")
 
 
 class DuplicateName(Malformed):
@@ -116,7 +116,18 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
     :raises Malformed: one of this module's errors, with the field where one is to blame
     """
-    text = text_of(body)
+    value = parse_json(text_of(body))
+    if not isinstance(value, dict):
+        raise NotAnObject
+    return value
+
+
+def parse_json(text: str) -> Any:
+    """
+    Read one JSON value as `parse_object` does, of a parameter that holds JSON for example.
+
+    :raises Malformed: one of this module's errors, with the path below the value where one is to blame
+    """
     limit = settings.WIRE_DEPTH_MAX
     try:
         value = json.loads(
@@ -128,8 +139,6 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise MalformedJSON from None
     if _SUSPECT.search(text) or text.count("{") + text.count("[") > limit:
         _walk(value, limit=limit)
-    if not isinstance(value, dict):
-        raise NotAnObject
     return value
 
 

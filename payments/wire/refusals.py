@@ -1,5 +1,6 @@
 """Every exception of an API view becomes a refusal in the family's envelope. Nothing else is ever told to a caller."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any, cast
@@ -27,7 +28,7 @@ log = structlog.get_logger(__name__)
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     """Answer for `error`. A client set to `always_http_200` gets the same body with 200, below 500."""
     request, view = context["request"], context["view"]
-    refusal = refusal_of(error)
+    refusal = dataclasses.replace(refusal_of(error), answers_a_list=getattr(view, "answers_a_list", False))
     status, headers = refusal.status, dict(refusal.headers)
     client = getattr(request, "client", None)  # set as soon as the token is known, so also when the sign is wrong
     if status < 500 and client is not None and client.always_http_200:

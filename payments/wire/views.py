@@ -52,16 +52,21 @@ class FamilyViewSet(GenericViewSet[Any]):
     """
     Views of one family. What a call must bring is declared here and asked for by the authentication:
 
-    a token always, but where `default_client_serves`: then a call without one is the family's default client's, and
-    signed; `timestamp` and `sign` unless a view says otherwise; a permission where a view names one. Bodies are JSON; a
-    family whose document names no format adds `FORM_PARSERS` to its `parser_classes`.
+    a token always, but where `default_client_serves` (a call without one is the family's default client's, and signed)
+    or `app_id_names_client` (it is the client's that the parameter `app_id` names, timed and signed); `timestamp` and
+    `sign` unless a view says otherwise; a permission where a view names one. Bodies are JSON; a family whose document
+    names no format adds `FORM_PARSERS` to its `parser_classes`.
+
+    `answers_a_list`: for the families whose refusals are then empty lists too.
     """
 
     family: ClassVar[str]
     default_client_serves: ClassVar[bool] = False
+    app_id_names_client: ClassVar[bool] = False
     permission_required_name = ""  # "checkout.point_pay"
     timestamp_required = True
     sign_required = True
+    answers_a_list = False
     content_negotiation_class = OneFormat
     pagination_class = CursorPagination
     metadata_class = None  # OPTIONS would describe the view to anyone

@@ -88,8 +88,9 @@ def test_a_timestamp_that_is_sent_all_the_same_can_be_read(client, world, stamp)
     refused(client, world, params, status=400, code="invalid_field", field="timestamp")
 
 
+@pytest.mark.parametrize("world", ["default"], indirect=True)
 class TestOneSignForTwoCalls:
-    """The recipe escapes nothing. Whoever reads a call of 002 needs no token, so its sign must fit that call alone."""
+    """The recipe escapes nothing. Where the sign alone proves a call, it must fit that call alone."""
 
     def test_a_timestamp_is_not_swallowed(self, client, world):
         sent = stamped(world.call(platform="ios"), timestamp="1600000000")

@@ -63,6 +63,7 @@ def test_what_nobody_has_is_unknown(client, world, field, value):
     refused(client, world, signed(world.call(**{field: value})), status=404, code=code, field=field)
 
 
+@pytest.mark.parametrize("world", ["default"], indirect=True)
 @pytest.mark.parametrize("form", [True, False], ids=["form", "json"])
 @pytest.mark.parametrize("field", ["user_id", "pay_type", "gift_pos_id", "coupon_id", "address_id", "note"])
 def test_a_separator_of_the_sign_is_refused_by_name(client, world, field, form):
@@ -71,9 +72,18 @@ def test_a_separator_of_the_sign_is_refused_by_name(client, world, field, form):
     refused(client, world, params, status=400, code="invalid_field", field=field, form=form)
 
 
+@pytest.mark.parametrize("world", ["default"], indirect=True)
 @pytest.mark.parametrize("nested", [{"a": "1&b=2"}, ["&"], {"a&b": 1}])
 def test_a_separator_is_found_inside_what_we_do_not_know(client, world, nested):
     refused(client, world, signed(world.call(note=nested)), status=400, code="invalid_field", field="note")
+
+
+@pytest.mark.parametrize("world", ["token"], indirect=True)
+@pytest.mark.parametrize("form", [True, False], ids=["form", "json"])
+def test_beside_a_token_a_separator_is_a_character_like_any_other(client, world, form):
+    status, answer = post(client, PAY_PATH, signed(world.call(note="1&b=2")), token=world.token, form=form)
+
+    assert (status, answer["code"]) == (200, 1)
 
 
 @pytest.mark.parametrize("field", ["user_id", "pay_type", "gift_pos_id", "coupon_id", "address_id", "note"])

@@ -27,7 +27,7 @@ from payments.refunds import settlement as refund_settlement
 from payments.refunds.operations import RefundCommand
 from payments.transactions import transaction
 from tests.partner_orders.world import buy, make_address, make_pack, make_partner_client
-from tests.world import make_client, make_memory_account, place_by_balance
+from tests.world import make_client, make_memory_account, owe_from_balance, pay_from_balance, place_by_balance
 
 FAMILIES = ("checkout", "partner_orders", "payments")
 EVERY = {invariant.name for invariant in TABLE} | {*FAMILIES}
@@ -145,8 +145,13 @@ def buy_a_pack():
 
 
 def buy_by_balance(client):
-    """Two orders that the balance pays: one brings score, one goes back in part and takes of its score with it."""
+    """
+    Orders that the balance pays: one brings score, one goes back in part and takes of its score with it, one was paid
+    by a later call, one is still to be.
+    """
     customer = give_balance(client)
+    pay_from_balance(owe_from_balance(customer=customer, number="paid-later", total_fen=5_000))
+    owe_from_balance(customer=customer, number="owed", total_fen=5_000)
     for label in ("balance", "balance-back"):
         order = place_by_balance(customer=customer, number=label, total_fen=5_000)
         with transaction():

@@ -3,6 +3,7 @@
 from tests.payments.sabotage import DROP_CHECKS, charge_is, order_is
 
 HELD_POINTS = charge_is("held", "points", "held")
+PAID_LATER = charge_is("paid-later", "balance", "succeeded")
 BALANCE = charge_is("balance", "balance", "succeeded")
 
 SABOTAGE = {
@@ -62,6 +63,31 @@ SABOTAGE = {
             "INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference, order_id) "
             "SELECT credit, debit, amount_fen, 'release', reference, order_id FROM payments_transfer "
             f"WHERE reference = {BALANCE} AND kind = 'payment'"
+        ),
+    ),
+    "an order paid later whose payment is lost": (
+        {"I5c", "I8a"},
+        f"DELETE FROM payments_charge WHERE number = {PAID_LATER}",
+    ),
+    "an order finished that the balance has not paid": (
+        {"I7", "I8a", "I8b", "I10a"},
+        "UPDATE payments_order SET status = 'pay_finished', finished_at = now() WHERE client_order_no = 'owed'",
+    ),
+    "a payment by balance of an order that is still to be paid": (
+        {"I7", "I8a", "I8b"},
+        (
+            "UPDATE payments_order SET status = 'unpaid', finished_at = NULL, expires_at = now() "
+            "WHERE client_order_no = 'paid-later'"
+        ),
+    ),
+    "an order that the balance paid twice": (
+        {"I1b", "I3b", "I8a"},
+        "DROP INDEX charge_own_account_pays_once",
+        (
+            "INSERT INTO payments_charge (order_id, attempt, number, tender, mode, amount_fen, paid_fen, status, "
+            "gateway_trade_no, payload, last_answer, created_at, paid_at, queries) "
+            "SELECT order_id, 2, number || '2', tender, mode, amount_fen, paid_fen, status, gateway_trade_no, "
+            f"payload, last_answer, created_at, paid_at, queries FROM payments_charge WHERE number = {PAID_LATER}"
         ),
     ),
     "score that was taken back twice": (

@@ -27,6 +27,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--default-of", default="", choices=sorted(ENVELOPES), help="the family whose calls without a token are its"
         )
+        parser.add_argument("--app-id", type=int, help="the number by which calls without a token name the client")
         parser.add_argument("--always-http-200", action="store_true", help="answer 200 for refusals below 500")
         parser.add_argument(
             "--rotate", action="store_true", help="new keys for a client that exists; nothing else changes"
@@ -65,6 +66,7 @@ class Command(BaseCommand):
             allowed_networks=options["allowed_networks"],
             permissions=[*by_family, *options["permissions"]],
             default_of=options["default_of"],
+            app_id=options["app_id"],
             always_http_200=options["always_http_200"],
             actor=ACTOR,
         )

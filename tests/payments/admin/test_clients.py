@@ -58,3 +58,41 @@ def test_a_default_client_cannot_leave_its_family(boss):
     app.refresh_from_db()
     assert "The default client of a family must serve it." in answer.content.decode()
     assert app.families == ["partner_orders"]
+
+
+def test_a_client_is_given_an_app_id_and_loses_it_again(boss):
+    app = make_client(name="app", families=["english_app"])
+
+    saved = save(boss, app, families=["english_app"], app_id="7")
+    app.refresh_from_db()
+    assert (saved.status_code, app.app_id) == (302, 7)
+    save(boss, app, families=["english_app"], app_id="")
+
+    app.refresh_from_db()
+    assert app.app_id is None
+    assert [row.detail["changes"]["app_id"] for row in AuditRow.objects.order_by("id")] == [
+        ["None", "7"],
+        ["7", "None"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("app_id", "sentence"),
+    [
+        ("7", "Another client has this app id. Choose another number."),
+        ("0", "greater than or equal to 1"),
+        ("1000000000", "less than or equal to 999999999"),
+        ("x", "Enter a whole number."),
+    ],
+)
+def test_an_app_id_that_is_taken_or_none_is_refused(boss, app_id, sentence):
+    make_client(name="app", families=["english_app"], app_id=7)
+    second = make_client(name="second", families=["english_app"])
+
+    answer = save(boss, second, families=["english_app"], app_id=app_id)
+
+    second.refresh_from_db()
+    assert answer.status_code == 200
+    assert sentence in answer.content.decode()
+    assert second.app_id is None
+    assert not AuditRow.objects.exists()

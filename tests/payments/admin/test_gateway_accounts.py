@@ -67,6 +67,23 @@ def test_an_agreed_fee_is_kept_and_is_not_the_adapters_business(boss, fields, ke
     assert registry.adapter(account)
 
 
+def test_the_merchant_s_e_mail_address_is_kept_shown_and_not_the_adapters_business(boss, fields, key):
+    response = boss.post(ADD, {**fields, "seller_email": "shop@example.com"})
+
+    account = GatewayAccount.objects.get()
+    assert response.status_code == 302
+    assert account.options == {"alipay_public_key": key[1], "seller_email": "shop@example.com"}
+    assert registry.adapter(account)
+    assert 'value="shop@example.com"' in boss.get(change(account)).content.decode()
+
+
+def test_what_is_no_e_mail_address_is_refused(boss, fields):
+    response = boss.post(ADD, {**fields, "seller_email": "2088000000000001"})
+
+    assert response.context["adminform"].form.errors["seller_email"] == ["Enter a valid email address."]
+    assert not GatewayAccount.objects.exists()
+
+
 @pytest.mark.parametrize("rate", ["six", "-1", "0.6%", "1000", "3,8", "3.8001"])
 def test_a_fee_that_is_no_rate_is_refused(boss, fields, rate):
     response = boss.post(ADD, {**fields, "fee_per_mille": rate})

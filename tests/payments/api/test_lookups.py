@@ -12,7 +12,16 @@ from payments.gateways.base import Mode
 from payments.models import Charge, Customer, Order
 from tests.calls import signed
 from tests.payments.api.look_ups import CHARGES, ORDERS, cursor, data, found, get, make_charge, make_order, refusal
-from tests.world import NOW, TOKEN, make_client, make_customer, make_memory_account, place_by_balance, place_order
+from tests.world import (
+    NOW,
+    TOKEN,
+    make_client,
+    make_customer,
+    make_memory_account,
+    owe_from_balance,
+    place_by_balance,
+    place_order,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +93,15 @@ def test_what_the_balance_paid_is_told_apart_and_its_charge_found(shop):
 
     assert [shown[f"{tender}_amount"] for tender in ("point", "balance", "cash")] == [0, 100, 0]
     assert found(CHARGES, tender="balance") == [f"{order.number}_1"]
+
+
+def test_what_the_balance_is_still_to_pay_is_told_without_a_charge(shop):
+    order = owe_from_balance(customer=make_customer(client=shop))
+
+    shown = data(get(f"/api/orders/{order.number}/"))
+
+    assert (shown["status"], shown["paid_at"], shown["charges"]) == ("unpaid", "", [])
+    assert [shown[f"{tender}_amount"] for tender in ("point", "balance", "cash")] == [0, 100, 0]
 
 
 def test_what_has_not_happened_is_empty_and_nothing_paid_is_0(shop):

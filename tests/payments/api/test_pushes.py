@@ -17,7 +17,7 @@ from tests.calls import body, post, signed
 from tests.faults.test_alipay_end_to_end import connect
 from tests.payments.api.accounts import connect_wechat_v2, connect_wechat_v3
 from tests.payments.api.test_direct_orders import APPOINTMENT, GOODS, WALLET, made
-from tests.world import grant, make_client, make_customer, place_order
+from tests.world import grant, make_client, make_customer, owe_from_balance, place_order
 
 pytestmark = pytest.mark.django_db
 
@@ -199,6 +199,13 @@ class TestWhatCannot:
         order = place_order(client=shop, total_fen=500)
 
         refused(client, asking_for(order), status=409, code="order_paid")
+
+    @BOTH
+    def test_an_order_that_the_balance_is_to_pay(self, client, shop, alipay, path):
+        grant(customer=shop.customer, kind="balance", amount_fen=500, reference="spring")
+        order = owe_from_balance(customer=shop.customer, total_fen=500, shipping_fen=0)
+
+        refused(client, asking_for(order, path), path, status=409, code="order_from_balance")
 
     def test_an_order_without_time_left(self, client, shop, alipay):
         order = made(client, GOODS)

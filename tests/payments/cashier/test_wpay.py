@@ -1,14 +1,18 @@
 """Document 003's page: any order of any family, by its number alone."""
 
+import datetime
+
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from payments.cashier import limits
+from payments.cashier.scenes import scene_of
 from payments.direct import operations as direct
 from payments.direct.operations import Booking, OrderCommand
 from payments.models import Charge
 from payments.orders.models import OrderKind
+from tests.world import make_customer, owe_from_balance, pay_from_balance
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +52,56 @@ def test_an_order_of_another_family_is_shown_too(stranger, shop, customer, accou
     assert "123.45" in shown.content.decode()
     assert "月饼" not in shown.content.decode()
     assert (chosen.status_code, Charge.objects.get(order__number=number).status) == (303, "pending")
+
+
+class TestPaidFromTheBalance:
+    """The shop has the customer's balance pay it by a call of its own: the page has nothing to offer but the news."""
+
+    @pytest.fixture
+    def owed(self, shop, account):
+        payer = make_customer(client=shop, user_id="u1", ee_no="e1", balance_fen=20_000)
+        return owe_from_balance(customer=payer, total_fen=12_345)
+
+    def test_it_says_so_and_offers_no_way_to_pay(self, stranger, owed):
+        shown = stranger.get(f"/app/payment/wpay/{owed.number}")
+
+        body = shown.content.decode()
+        assert (shown.status_code, shown.context["scene"].state) == (200, "from_balance")
+        assert "To be paid from the balance" in body
+        assert "123.45" in body
+        assert 'name="way"' not in body
+        assert shown.context["scene"].deadline == owed.expires_at
+
+    def test_a_form_of_before_is_refused_and_starts_nothing(self, stranger, owed):
+        chosen = stranger.post(f"/app/payment/wpay/{owed.number}", {"way": "memory:qr"})
+
+        assert chosen.status_code == 409
+        assert "This order is paid from the balance of its customer, not in cash." in chosen.content.decode()
+        assert not owed.charges.exists()
+
+    def test_an_open_page_notices_by_itself_when_it_is_paid(self, stranger, owed):
+        live = f"/app/payment/wpay/{owed.number}/status"
+        before = stranger.get(live).json()
+
+        pay_from_balance(owed)
+
+        after = stranger.get(live).json()
+        assert ((before["state"], before["is_final"]), after["state"]) == (("from_balance", False), "paid")
+        assert before["mark"] != after["mark"]
+        assert "123.45" in stranger.get(f"/app/payment/wpay/{owed.number}").content.decode()
+
+    def test_in_its_last_moments_it_can_be_paid_and_then_it_has_expired(self, owed):
+        last = owed.expires_at - datetime.timedelta(microseconds=1)
+
+        assert scene_of(order=owed, at=last).state == "from_balance"
+        assert scene_of(order=owed, at=owed.expires_at).state == "expired"
+
+    def test_inside_wechat_nobody_is_introduced_for_it(self, owed):
+        visitor = Client(HTTP_USER_AGENT="MicroMessenger/8.0", HTTP_ACCEPT_LANGUAGE="en")
+
+        shown = visitor.get(f"/app/payment/wpay/{owed.number}")
+
+        assert (shown.status_code, shown.context["scene"].state) == (200, "from_balance")
 
 
 def test_it_shows_nothing_personal(stranger, order, customer):

@@ -74,6 +74,15 @@ def test_a_client_is_the_default_one_of_a_family_and_answers_200():
     assert ApiClient.objects.count() == AuditRow.objects.count() == get_user_model().objects.count() == 1
 
 
+def test_a_client_is_called_by_an_app_id_that_nobody_else_has():
+    createclient("english", "--family", "english_app", "--app-id", "7")
+
+    assert queries.by_app_id(app_id=7, family="english_app").name == "english"
+    with pytest.raises(CommandError):
+        createclient("second", "--family", "english_app", "--app-id", "7")
+    assert ApiClient.objects.count() == AuditRow.objects.count() == get_user_model().objects.count() == 1
+
+
 def test_a_name_is_given_once():
     first = createclient("mall", "--family", "checkout")
 
@@ -94,6 +103,9 @@ def test_a_name_is_given_once():
         ["no spaces", "--family", "checkout"],
         ["mall", "--family", "checkout", "--default-of", "partner_orders"],
         ["mall", "--family", "checkout", "--default-of", "unknown"],
+        ["mall", "--family", "english_app", "--app-id", "0"],
+        ["mall", "--family", "english_app", "--app-id", "1000000000"],
+        ["mall", "--family", "english_app", "--app-id", "x"],
     ],
 )
 def test_what_is_unfit_makes_nothing(args):

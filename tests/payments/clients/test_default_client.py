@@ -15,7 +15,7 @@ from tests.world import NOW, SECRET, make_client
 pytestmark = [pytest.mark.urls("tests.payments.wire.urls"), pytest.mark.django_db]
 
 FORM = "application/x-www-form-urlencoded"
-BODY = {"total_amount": "5.00", "user_id": "41840909af844632885424fbc20cae79", "note": "刘德华 +&="}
+BODY = {"total_amount": "5.00", "user_id": "41840909af844632885424fbc20cae79", "note": "刘德华 +%="}
 BOUNDARY = "partner-boundary"
 
 
@@ -63,7 +63,7 @@ class TestServing:
         assert answer.json()["result"] == {
             "total_amount": 500,
             "user_id": BODY["user_id"],
-            "note": "刘德华 +&=",
+            "note": "刘德华 +%=",
             "by": "app",
             "name": "client-app",
         }
@@ -128,7 +128,7 @@ class TestSign:
 
     @pytest.mark.parametrize("path", ["/partner/pay", "/partner/look"])
     @pytest.mark.parametrize(
-        "changes", [{"total_amount": "6.00"}, {"extra": "1"}, {"sign": "0" * 32}, {"note": "刘德华  &="}]
+        "changes", [{"total_amount": "6.00"}, {"extra": "1"}, {"sign": "0" * 32}, {"note": "刘德华  %="}]
     )
     def test_a_call_with_a_sign_that_does_not_fit_is_refused(self, app, client, path, changes):
         assert refused(send(client, {**signed(BODY), **changes}, path)) == (401, "sign_wrong")
@@ -151,9 +151,26 @@ class TestSign:
 
     def test_no_sign_fits_a_name_with_a_separator_in_it(self, app, client):
         params = signed({"a": "1&b=2"})
+        token = {"HTTP_AUTHORIZATION": "Token app-token"}
 
-        assert send(client, params, "/partner/look").status_code == 200
-        assert refused(send(client, {"a=1&b": "2", "sign": params["sign"]}, "/partner/look")) == (401, "sign_wrong")
+        assert send(client, params, "/partner/look", **token).status_code == 200
+        split = {"a=1&b": "2", "sign": params["sign"]}
+        assert refused(send(client, split, "/partner/look", **token)) == (401, "sign_wrong")
+        assert refused(send(client, split, "/partner/look")) == (401, "sign_wrong")
+
+    @pytest.mark.parametrize("path", ["/partner/pay", "/partner/look"])
+    def test_a_value_with_a_separator_in_it_is_refused_by_name_where_the_sign_is_all(self, app, client, path):
+        answer = send(client, signed({"total_amount": "5.00", "note": "1&b=2"}), path)
+
+        assert refused(answer) == (400, "invalid_field")
+        assert answer.json()["errors"] == {"note": [answer.json()["msg"]]}
+
+    def test_a_separator_is_let_be_where_a_token_or_the_network_proves_the_call(self, app, client):
+        params = {**BODY, "note": "1&b=2"}
+
+        assert send(client, signed(params), HTTP_AUTHORIZATION="Token app-token").json()["result"]["note"] == "1&b=2"
+        ApiClient.objects.update(unsigned_from=["127.0.0.0/8"])
+        assert send(client, params).json()["result"]["note"] == "1&b=2"
 
     def test_a_timestamp_is_asked_for_where_the_view_does(self, app, client):
         assert refused(send(client, signed(BODY), "/partner/timed")) == (400, "missing_field")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from payments.clients.signing import canonical, matches, sign
+from payments.clients.signing import canonical, matches, sign, splittable
 from payments.wire.parsers import parse_object
 
 SECRET = "thisistestkey"
@@ -108,6 +108,33 @@ def test_a_changed_value_changes_the_sign(params, data):
 @given(calls, st.text("abc", min_size=1, max_size=4))
 def test_a_sign_under_another_secret_does_not_match(params, secret):
     assert not matches(given=signed(params, secret=secret), params=params, secret=SECRET, sign_type="MD5")
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ('{"a": "1=2", "n": 5.00, "l": [1, {"x": "="}], "t": true, "none": null, "sign": "&"}', None),
+        ('{"a": "1", "b": "x&c=3"}', "b"),
+        ('{"a": "&"}', "a"),
+        ('{"goods_list": [{"good_id": "1&b=2", "num": 1}]}', "goods_list"),
+        ('{"goods_list": [{"a&b": 1}]}', "goods_list"),
+        ('{"goods_list": "[{\\"good_id\\": \\"\\\\u0026\\"}]"}', None),
+        ('{"goods_list": [{"good_id": "\\u0026"}]}', "goods_list"),
+    ],
+)
+def test_a_value_that_could_be_split_is_found_by_its_text(body, name):
+    assert splittable(parse_object(body.encode())) == name
+
+
+@given(calls)
+def test_what_cannot_be_split_can_be_read_back_from_the_text_that_is_signed(params):
+    assume(splittable(params) is None)
+    assume(not any(set("=&") & set(name) for name in params))
+    said = {name: canonical(params={"x": value}, secret="")[2:-5] for name, value in params.items() if name != "sign"}
+
+    pairs = canonical(params=params, secret=SECRET).split("&")[:-1]
+
+    assert dict(pair.split("=", 1) for pair in pairs) == said
 
 
 @given(calls)

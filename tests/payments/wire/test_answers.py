@@ -153,6 +153,31 @@ class TestErrors:
             '"message":"out_trade_no: The number is taken by another.","error_code":"conflict"}'
         )
 
+    def test_document_004_has_the_status_for_a_code_and_one_sentence_that_names_the_field(self, client):
+        answer = self.trouble(client, "nested", family="english")
+
+        assert answer.status_code == 400
+        assert answer.content.decode() == (
+            '{"code":400,"msg":"goods.1.num: Too many.","data":null,"error_code":"invalid_field"}'
+        )
+
+    def test_where_document_004_answers_a_list_a_refusal_is_an_empty_one(self, client):
+        listed, looked = (post(client, f"/english/{path}", "{}").json() for path in ("list", "look"))
+
+        assert (listed["data"], looked["data"]) == ([], None)
+        assert {**listed, "data": None} == looked
+        assert (looked["code"], looked["error_code"]) == (404, "app_unknown")
+
+    def test_document_004_says_ok_and_nothing_else_of_an_unknown_path(self, client):
+        right = post(client, "/english/goods", '{"goods_list": [{"good_id": 1, "num": 2}]}')
+        nowhere = post(client, "/english/nothing", "{}")
+
+        assert right.content.decode() == '{"code":0,"msg":"ok","data":[{"good_id":"1","num":2}]}'
+        assert (nowhere.status_code, list(nowhere.json())) == (404, ["code", "msg", "data", "error_code"])
+        assert (nowhere.json()["code"], nowhere.json()["data"], nowhere.json()["error_code"]) == (
+            404, None, "unknown_path",
+        )  # fmt: skip
+
     @pytest.mark.parametrize("debug", [False, True])
     def test_what_nobody_foresaw_tells_nothing_and_is_logged(self, client, settings, caplog, debug):
         settings.DEBUG = debug

@@ -7,12 +7,13 @@ from django.utils import translation
 
 from payments.wire import unknown_path
 from tests.payments.wire.urls import PartnerPlainViewSet
-from tests.world import make_client
+from tests.world import TOKEN, make_client
 
 pytestmark = [pytest.mark.urls("tests.payments.wire.urls"), pytest.mark.django_db]
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 FORM = "application/x-www-form-urlencoded"
+TOKENED = {405: {"HTTP_AUTHORIZATION": f"Token {TOKEN}"}}
 
 
 @pytest.fixture(params=["en", "fr, en;q=0.5", "zh-hans", None])
@@ -44,6 +45,25 @@ def test_every_refusal_is_in_the_familys_language(client, accepts, status, path,
     assert answer.status_code == status
     assert CHINESE.search(told["msg"])
     assert all(CHINESE.search(sentence) for sentences in told["errors"].values() for sentence in sentences)
+    assert answer["Content-Language"] == "zh-hans"
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "method"),
+    [
+        (400, "/english/look", "POST"),
+        (404, "/english/nothing", "POST"),
+        (405, "/english/look", "PUT"),
+        (500, "/english/trouble/canary", "POST"),
+    ],
+)
+def test_document_004s_family_has_its_language_too(client, accepts, status, path, method):
+    make_client(families=["english_app"], app_id=1)
+
+    answer = client.generic(method, path, b"{}", content_type="application/json", **accepts, **TOKENED.get(status, {}))
+
+    assert (answer.status_code, answer.json()["code"]) == (status, status)
+    assert CHINESE.search(answer.json()["msg"])
     assert answer["Content-Language"] == "zh-hans"
 
 

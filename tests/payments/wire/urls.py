@@ -14,6 +14,7 @@ from payments.models import AuditRow
 from payments.wire import (
     FORM_PARSERS,
     IdField,
+    ObjectListField,
     StrictJSONParser,
     TextField,
     TimestampField,
@@ -21,6 +22,7 @@ from payments.wire import (
     YuanField,
     unknown_path,
 )
+from payments.wire.serializers import Parameters
 from payments.wire.views import FamilyViewSet, both_slashes
 
 
@@ -30,6 +32,16 @@ class Amount(serializers.Serializer):
     note = TextField(default="", max_length=20)
     number = WholeNumberField(required=False)
     at = TimestampField(required=False)
+
+
+class Line(Parameters):
+    good_id = IdField()
+    num = WholeNumberField()
+
+
+class Basket(Parameters):
+    goods_list = ObjectListField(child=Line())
+    note = TextField(default="")
 
 
 class AuditRowSerializer(serializers.ModelSerializer):
@@ -141,7 +153,37 @@ class PartnerPlainViewSet(PlainViewSet):
         return self.success({"said": gettext_lazy("You may not do this. Ask the operator for the permission.")})
 
 
+class EnglishViewSet(ShopViewSet):
+    """As document 004 calls: a token, or an app id with timestamp and sign; GET or POST."""
+
+    family = "english_app"
+    app_id_names_client = True
+    permission_required_name = ""
+    timestamp_required = sign_required = False
+    parser_classes = (StrictJSONParser, *FORM_PARSERS)
+
+    def look(self, request):
+        return self.success({"by": request.auth.name, "name": request.user.username})
+
+
+class EnglishPlainViewSet(PlainViewSet):
+    family = "english_app"
+    parser_classes = (StrictJSONParser, *FORM_PARSERS)
+
+    def goods(self, request):
+        return self.success(self.validated(Basket)["goods_list"])
+
+
+READ = {"get": "look", "post": "look"}
 urlpatterns = [
+    both_slashes("english/look", EnglishViewSet.as_view(READ), name="english-look"),
+    both_slashes("english/list", EnglishViewSet.as_view(READ, answers_a_list=True), name="english-list"),
+    both_slashes(
+        "english/beyond", EnglishViewSet.as_view(READ, timestamp_required=True, sign_required=True), name="english-more"
+    ),
+    both_slashes("english/goods", EnglishPlainViewSet.as_view({"get": "goods", "post": "goods"}), name="english-goods"),
+    both_slashes("english/trouble/(?P<kind>[a-z_]+)", EnglishPlainViewSet.as_view({"post": "trouble"}), name="e-t"),
+    re_path("^english/", unknown_path, {"family": "english_app"}),
     both_slashes("partner/pay", PartnerViewSet.as_view({"post": "pay"}), name="partner-pay"),
     both_slashes("partner/look", PartnerViewSet.as_view({"post": "look"}, sign_required=False), name="partner-look"),
     both_slashes(
