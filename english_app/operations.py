@@ -37,6 +37,8 @@ FAMILY = "english_app"
 NUMBER_DIGITS = 12  # of 20; the others are the day
 TRIES_MAX = 20
 REFUSED = "refused by the gateway"
+# However short a client's orders wait: so long a recharge can be paid, and be found by the same call.
+WAITS_LEAST = GATEWAY_MARGIN + GATEWAY_MINIMUM + datetime.timedelta(minutes=2)
 # A purchase waits longer than its recharge: what is paid at the last moment can still be spent on it.
 PURCHASE_WAITS_LONGER = datetime.timedelta(minutes=30)
 
@@ -146,16 +148,14 @@ def init(*, client: ApiClient, command: InitCommand, at: datetime.datetime, requ
         charge_queries.account_for(client_id=client.pk, channel=command.pay_way, mode=Mode.APP, family=FAMILY)
     with transaction():
         locked = Customer.objects.select_for_update(of=("self",), no_key=True).get(pk=customer.customer_id)
+        if locked.is_frozen:
+            raise CustomerFrozen(field="user_id")
+        offer = _offer(client=client, customer=customer, command=command)
         purchase = queries.waiting(
             customer_id=customer.customer_id,
             fingerprint=command.fingerprint,
             payable_at=at + GATEWAY_MARGIN + GATEWAY_MINIMUM,
-        )
-        if purchase is None:
-            if locked.is_frozen:
-                raise CustomerFrozen(field="user_id")
-            offer = _offer(client=client, customer=customer, command=command)
-            purchase = _place(offer, at=at, request_id=request_id)
+        ) or _place(offer, at=at, request_id=request_id)
     recharge = EnglishOrder.objects.select_related("order").filter(purchase=purchase).first()
     if recharge is None:
         return Initiated(purchase=purchase.order, recharge=None, charge=None)
@@ -181,7 +181,7 @@ def _offer(*, client: ApiClient, customer: CustomerView, command: InitCommand) -
 def _place(offer: _Offer, *, at: datetime.datetime, request_id: str) -> EnglishOrder:
     """Place the purchase with its lines and, where money is to come in, the recharge. Both or none."""
     total_fen = offer.command.price_total_fen
-    waits = datetime.timedelta(seconds=offer.client.order_ttl_seconds)
+    waits = max(datetime.timedelta(seconds=offer.client.order_ttl_seconds), WAITS_LEAST)
     purchase = _place_one(
         offer, type=OrderType.PURCHASE, total_fen=total_fen, waits=waits + PURCHASE_WAITS_LONGER, at=at,
         request_id=request_id,

@@ -106,3 +106,13 @@ def test_the_same_call_finds_the_pair_while_both_wait(client):
 def test_what_was_paid_and_not_yet_told_is_asked_about(client):
     with pytest.raises(charge_queries.NoGatewayAccount):
         charge_queries.account_for(client_id=client.pk, channel="wechat", mode="app")
+
+
+def test_a_client_whose_orders_wait_a_moment_still_has_recharges_that_can_be_paid(client):
+    world.make_learner(client=client)
+    type(client).objects.update(order_ttl_seconds=10)
+    client.refresh_from_db()
+
+    made = world.init(client=client, goods={world.make_month(client=client): 1}, money_fen=2_900)
+
+    assert made.charge.payload["order_string"]
