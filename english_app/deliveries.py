@@ -133,7 +133,5 @@ def deliver_again(*, order_id: int, actor: str, at: datetime.datetime, reason: s
 
 def may_deliver_again(document: EnglishOrder) -> bool:
     return (
-        document.delivery == Delivery.FAILED
-        and document.order.status in PAID
-        and document.returning in NOT_RETURNING
+        document.delivery == Delivery.FAILED and document.order.status in PAID and document.returning in NOT_RETURNING
     )

@@ -159,8 +159,8 @@ def _fail(*, document: EnglishOrder, message: str, at: datetime.datetime) -> Non
 
 def settle_due(*, at: datetime.datetime) -> int:
     """Ask for refunds of approved returns that have none yet, and end returns whose refund was not made."""
-    # Not those that wait for a second person, or for another refund: many of them would keep the others waiting.
-    can_go_on = Q(refund__status__in=NOT_MADE) | Q(refund__isnull=True, order__refunding_goods_fen=0)
+    # Not those whose refund waits for a second person: many of them would keep the others waiting.
+    can_go_on = Q(refund__isnull=True) | Q(refund__status__in=NOT_MADE)
     approved = EnglishOrder.objects.filter(can_go_on, returning=Return.APPROVED).order_by("pk")
     order_ids = list(approved.values_list("order_id", flat=True)[:BATCH])
     for order_id in order_ids:
