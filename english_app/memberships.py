@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Iterable
 
 from dateutil.relativedelta import relativedelta
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -34,22 +35,21 @@ def recount(*, customer_id: int) -> None:
     """
     Membership.objects.bulk_create([Membership(customer_id=customer_id)], ignore_conflicts=True)
     membership = Membership.objects.select_for_update(of=("self",)).get(customer_id=customer_id)
-    ends_on = end_of(standing(customer_id=customer_id))
+    ends_on = end_of(standing().filter(customer_id=customer_id).order_by("granted_at", "pk"))
     if membership.ends_on != ends_on:
         membership.ends_on = ends_on
         membership.save(update_fields=["ends_on"])
 
 
-def standing(*, customer_id: int) -> Iterable[Grant]:
-    """Return the grants of membership that were not taken back, in the order in which they were granted."""
-    return Grant.objects.filter(
-        customer_id=customer_id, taken_back_at__isnull=True, line__kind=GoodKind.MEMBERSHIP
-    ).select_related("line").order_by("granted_at", "pk")  # fmt: skip
+def standing() -> QuerySet[Grant]:
+    """Return the grants of membership that were not taken back, with their lines."""
+    return Grant.objects.filter(taken_back_at__isnull=True, line__kind=GoodKind.MEMBERSHIP).select_related("line")
 
 
 def end_of(grants: Iterable[Grant]) -> datetime.date | None:
     """
-    Return the last day of the membership that grants add up to, None without any.
+    Return the last day of the membership that grants add up to, in the order in which they were granted; None without
+    any.
 
     :raises MembershipTooLong: if that is beyond `LAST_DAY`
     """

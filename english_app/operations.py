@@ -156,9 +156,9 @@ def init(*, client: ApiClient, command: InitCommand, at: datetime.datetime, requ
             fingerprint=command.fingerprint,
             payable_at=at + GATEWAY_MARGIN + GATEWAY_MINIMUM,
         ) or _place(offer, at=at, request_id=request_id)
-    recharge = EnglishOrder.objects.select_related("order").filter(purchase=purchase).first()
-    if recharge is None:
+    if not command.money_fen:
         return Initiated(purchase=purchase.order, recharge=None, charge=None)
+    recharge = purchase.recharge  # read or made with it
     charge = _lead_to_gateway(client=client, recharge=recharge, purchase=purchase, at=at)
     return Initiated(purchase=purchase.order, recharge=recharge.order, charge=charge)
 
@@ -194,10 +194,11 @@ def _place(offer: _Offer, *, at: datetime.datetime, request_id: str) -> EnglishO
         for one in offer.goods
     )  # fmt: skip
     if offer.command.money_fen:
-        _place_one(
+        recharge = _place_one(
             offer, type=OrderType.RECHARGE, total_fen=offer.command.money_fen, waits=waits, at=at,
             request_id=request_id, purchase=purchase,
         )  # fmt: skip
+        recharge.purchase = purchase
     return purchase
 
 
@@ -295,6 +296,10 @@ def pay(*, client: ApiClient, user_id: str, number: str, at: datetime.datetime) 
     document = queries.detail(number=number, client_id=client.pk, user_id=user_id)
     if document.type == OrderType.RECHARGE:
         raise RechargeNotPayable(field="order_sn")
+    if document.order.status == Status.PAY_FINISHED:
+        return
+    if document.order.customer.is_frozen:
+        raise CustomerFrozen(field="user_id")
     try:
         _pay(order_id=document.order_id, actor=client.actor, at=at)
     except NotEnough:
@@ -310,10 +315,8 @@ def pay(*, client: ApiClient, user_id: str, number: str, at: datetime.datetime) 
 def _pay(*, order_id: int, actor: str, at: datetime.datetime) -> None:
     with transaction():
         order = orders.lock(order_id=order_id)
-        if order.status == Status.PAY_FINISHED:
+        if order.status == Status.PAY_FINISHED:  # by another call, at this very moment
             return
-        if Customer.objects.filter(pk=order.customer_id, is_frozen=True).exists():
-            raise CustomerFrozen(field="user_id")
         try:
             from_balance.pay_from_balance(order=order, actor=actor, at=at)
         except (OrderNotPayable, OrderExpired) as error:

@@ -9,6 +9,7 @@ import datetime
 
 import structlog
 from django.conf import settings
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from english_app import deliveries
@@ -99,8 +100,11 @@ def ask(*, order_id: int, actor: str, at: datetime.datetime, request_id: str = "
         _check_returnable(order=order, document=document, at=at)
         _move(document=document, event=ReturnEvent.ASK)
         document.return_asks += 1
-        document.return_asked_at, document.deliver_due_at = at, None
-        document.save(update_fields=["returning", "return_asks", "return_asked_at", "deliver_due_at"])
+        # What was said of an earlier ask, and its refund, are not this one's.
+        document.return_asked_at, document.deliver_due_at, document.refund, document.message = at, None, None, ""
+        document.save(
+            update_fields=["returning", "return_asks", "return_asked_at", "deliver_due_at", "refund", "message"]
+        )
         audit.record(actor=actor, action="english.return_ask", subject=order.subject, request_id=request_id)
 
 
@@ -183,7 +187,9 @@ def _fail(*, document: EnglishOrder, message: str, at: datetime.datetime) -> Non
 
 def settle_due(*, at: datetime.datetime) -> int:
     """Ask for refunds of approved returns that have none yet, and end returns whose refund was not made."""
-    approved = EnglishOrder.objects.filter(returning=Return.APPROVED).order_by("pk")
+    # Not those whose refund waits for a second person: many of them would keep the others waiting.
+    can_go_on = Q(refund__isnull=True) | Q(refund__status__in=NOT_MADE)
+    approved = EnglishOrder.objects.filter(can_go_on, returning=Return.APPROVED).order_by("pk")
     order_ids = list(approved.values_list("order_id", flat=True)[:BATCH])
     for order_id in order_ids:
         try:
@@ -218,11 +224,14 @@ def _refund(*, document: EnglishOrder, at: datetime.datetime) -> None:
     refund_no = f"{order.number}-return-{document.return_asks}"
     made = refund_queries.by_refund_no(client_id=order.client_id, refund_no=refund_no)
     if made is None:
-        left_fen = refund_queries.goods_left_fen(order)
-        if not left_fen:  # another refund of it is on its way
+        if order.refunding_goods_fen:  # another refund is on its way: how much is left shows when it has ended
             return
-        command = RefundCommand(goods_fen=left_fen, refund_no=refund_no, reason=REASON)
-        made = refunds.refund(order_id=order.pk, command=command, actor=document.decided_by, at=at)
+        left_fen = refund_queries.goods_left_fen(order)
+        command = RefundCommand(goods_fen=left_fen, refund_no=refund_no, reason=REASON, seen_left_fen=(left_fen, 0))
+        try:
+            made = refunds.refund(order_id=order.pk, command=command, actor=document.decided_by, at=at)
+        except (refunds.RefundedMeanwhile, refunds.OrderRefunded):  # `settle_due` looks again
+            return
     with transaction():
         _order, locked = deliveries.lock(order_id=order.pk)
         locked.refund = made

@@ -63,6 +63,7 @@ RETURNS: dict[Return, dict[ReturnEvent, Return]] = {
 PAID = (Status.PAY_FINISHED, Status.PARTLY_REFUND)
 # Somebody decides on the return, or the money is on its way: nothing is delivered meanwhile.
 RETURNING = (Return.ASKED, Return.APPROVED)
+NOT_RETURNING = (Return.NONE, Return.FAILED)
 
 
 class WireStatus(models.IntegerChoices):

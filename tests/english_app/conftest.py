@@ -17,7 +17,8 @@ def the_books_are_right_in_the_end(request):
     if marker is not None:
         with transaction():
             broken = {found.name: found.examples for found in invariants.findings() if found.breaches}
-        assert set(broken) <= {"I15c"}, broken  # the world's own grants leave no audit rows
+        # The world's own grants leave no audit rows, and what was placed at a moment long past is stale.
+        assert set(broken) <= {"I15c", "I8c"}, broken
 
 
 @pytest.fixture
