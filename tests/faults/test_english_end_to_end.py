@@ -220,6 +220,20 @@ def test_a_notice_that_comes_after_pay_has_asked_brings_nothing_more(app, simula
     assert (app.has()[0], booked(), verdicts()) == (0, [("escrow", MONTH_FEN)], {"accepted": 1})
 
 
+@pytest.mark.parametrize("fault", ["timeout_before", "http_500", "bad_signature"])
+def test_while_the_gateway_does_not_tell_nobody_who_may_have_paid_is_told_to_pay(app, simulator, way, fault):
+    simulator.arm("lost")
+    bought = app.init(way)
+    app.hand_over(bought)
+    arm(simulator, fault)
+
+    status, answer = app.pay(bought)
+
+    assert (status, answer["code"], answer["error_code"]) == (503, 503, "gateway_unanswered")
+    assert (app.statuses(bought), app.has()) == ((0, 0), (0, []))
+    assert app.pay(bought) == DONE
+
+
 # --- twice
 
 
