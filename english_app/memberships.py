@@ -35,7 +35,7 @@ def recount(*, customer_id: int) -> None:
     """
     Membership.objects.bulk_create([Membership(customer_id=customer_id)], ignore_conflicts=True)
     membership = Membership.objects.select_for_update(of=("self",)).get(customer_id=customer_id)
-    ends_on = end_of(standing().filter(customer_id=customer_id).order_by("granted_at", "pk"))
+    ends_on = end_of(standing_of(customer_id=customer_id))
     if membership.ends_on != ends_on:
         membership.ends_on = ends_on
         membership.save(update_fields=["ends_on"])
@@ -44,6 +44,11 @@ def recount(*, customer_id: int) -> None:
 def standing() -> QuerySet[Grant]:
     """Return the grants of membership that were not taken back, with their lines."""
     return Grant.objects.filter(taken_back_at__isnull=True, line__kind=GoodKind.MEMBERSHIP).select_related("line")
+
+
+def standing_of(*, customer_id: int) -> QuerySet[Grant]:
+    """Return those of one customer, in the order in which they were granted."""
+    return standing().filter(customer_id=customer_id).order_by("granted_at", "pk")
 
 
 def end_of(grants: Iterable[Grant]) -> datetime.date | None:
