@@ -2,6 +2,7 @@
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from english_app import deliveries, memberships
 from english_app.invariants import breaches
@@ -14,7 +15,7 @@ from payments.transactions import transaction_required
 LABELS = {
     "type": _("type"),
     "goods_list": _("goods"),
-    "delivery": _("delivery"),
+    "delivery": pgettext_lazy("English app", "delivery"),
     "returning": _("return"),
     "agent_title": _("agent"),
 }

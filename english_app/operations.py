@@ -23,7 +23,7 @@ from payments.closing import operations as closing
 from payments.customers import queries as customers
 from payments.customers.queries import CustomerFrozen, CustomerView
 from payments.errors import Conflict, OnetillError, TryAgain
-from payments.gateways.base import Mode
+from payments.gateways.base import Mode, Outcome
 from payments.ledger.operations import NotEnough
 from payments.models import ApiClient, Charge, Customer, Order
 from payments.money import yuan_text
@@ -74,7 +74,7 @@ class RechargeNotPayable(Conflict):
 
 
 class PaymentUnanswered(TryAgain):
-    """Whether the gateway waits for the payer is not known: the orders wait, and the same call finds them."""
+    """Whether the gateway waits for the payer, or was paid, is not known: the orders wait, the same call finds them."""
 
     code = "gateway_unanswered"
     message = _(
@@ -292,6 +292,7 @@ def pay(*, client: ApiClient, user_id: str, number: str, at: datetime.datetime) 
     :raises OrderExpired: if its time has run out
     :raises CustomerFrozen: if staff have frozen the customer
     :raises BalanceTooSmall: if the balance does not cover it; nothing moves
+    :raises PaymentUnanswered: if it does not, and whether the recharge is paid is not known
     """
     document = queries.detail(number=number, client_id=client.pk, user_id=user_id)
     if document.type == OrderType.RECHARGE:
@@ -326,11 +327,19 @@ def _pay(*, order_id: int, actor: str, at: datetime.datetime) -> None:
 
 @outside_transaction
 def _has_come(recharge: EnglishOrder, *, at: datetime.datetime) -> bool:
-    """Whether a recharge turns out to be paid when its gateway is asked."""
-    for charge in charge_queries.open_charges(order_id=recharge.order_id):
-        charges.reconcile(charge_id=charge.pk, at=at)
+    """
+    Whether a recharge turns out to be paid when its gateway is asked.
+
+    :raises PaymentUnanswered: if that does not tell: who has paid must not be told to pay
+    """
+    attempts = charge_queries.open_charges(order_id=recharge.order_id)
+    outcomes = {charges.inquire(charge_id=charge.pk, at=at)[1] for charge in attempts}
     recharge.order.refresh_from_db()
-    return recharge.order.status == Status.PAY_FINISHED
+    if recharge.order.status == Status.PAY_FINISHED:
+        return True
+    if Outcome.UNKNOWN in outcomes:
+        raise PaymentUnanswered
+    return False
 
 
 def _too_small(document: EnglishOrder) -> BalanceTooSmall:

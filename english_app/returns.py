@@ -67,6 +67,21 @@ class NotToDecide(Conflict):
     message = _("This return does not wait for a decision (any more).")
 
 
+class DecidedMeanwhile(Conflict):
+    """Whoever decides has seen another state of the return."""
+
+    code = "decided_meanwhile"
+    message = _(
+        "This return was decided on, or asked for again, or money of it went back, since this form was opened. Look at "
+        "it, then go on."
+    )
+
+
+def seen(document: EnglishOrder) -> str:
+    """Return what tells, later on, whether a return and the money left for it are still as somebody saw them."""
+    return f"{document.returning}:{document.return_asks}:{refund_queries.goods_left_fen(document.order)}"
+
+
 @transaction_required
 def _move(*, document: EnglishOrder, event: ReturnEvent) -> None:
     document.returning = next_return(returning=document.returning, event=event)
@@ -107,42 +122,55 @@ def _check_returnable(*, order: Order, document: EnglishOrder, at: datetime.date
 
 
 @outside_transaction
-def approve(*, order_id: int, actor: str, at: datetime.datetime, reason: str = "") -> EnglishOrder:
+def approve(
+    *, order_id: int, actor: str, at: datetime.datetime, reason: str = "", as_seen: str = "", request_id: str = ""
+) -> EnglishOrder:
     """
     Let a return go: all that is left of the order's money goes back to where it came from.
 
-    Above the client's limit the refund waits for a second person.
+    Above the client's limit the refund waits for a second person. `as_seen` is what `seen` told when somebody decided
+    on this.
 
+    :raises DecidedMeanwhile: if that is no longer so
     :raises NotToDecide: if the return does not wait for a decision (any more)
     """
     with transaction():
         order, document = deliveries.lock(order_id=order_id)
-        _decide(document=document, event=ReturnEvent.APPROVE, actor=actor, at=at)
+        _decide(document=document, event=ReturnEvent.APPROVE, actor=actor, at=at, as_seen=as_seen)
         document.save(update_fields=["returning", "decided_by", "decided_at"])
-        audit.record(actor=actor, action="english.return_approve", subject=order.subject, reason=reason)
+        audit.record(
+            actor=actor, action="english.return_approve", subject=order.subject, request_id=request_id, reason=reason
+        )
     _settle(order_id=order_id, at=at)
     return EnglishOrder.objects.select_related("order", "refund").get(order_id=order_id)
 
 
-def refuse(*, order_id: int, actor: str, at: datetime.datetime, reason: str) -> EnglishOrder:
+def refuse(
+    *, order_id: int, actor: str, at: datetime.datetime, reason: str, as_seen: str = "", request_id: str = ""
+) -> EnglishOrder:
     """
     Do not take an order back, and tell its customer why. What was not delivered yet is delivered.
 
     :raises Malformed: without a reason, or for one that no column holds
+    :raises DecidedMeanwhile: if the return is not as `as_seen` says; see `approve`
     :raises NotToDecide: if the return does not wait for a decision (any more)
     """
     if not reason or len(reason) > MESSAGE_LENGTH_MAX:
         raise Malformed(_("Send a reason of at most %(limit)s characters."), field="reason", limit=MESSAGE_LENGTH_MAX)
     with transaction():
         order, document = deliveries.lock(order_id=order_id)
-        _decide(document=document, event=ReturnEvent.REFUSE, actor=actor, at=at)
+        _decide(document=document, event=ReturnEvent.REFUSE, actor=actor, at=at, as_seen=as_seen)
         _fail(document=document, message=reason, at=at)
-        audit.record(actor=actor, action="english.return_refuse", subject=order.subject, reason=reason)
+        audit.record(
+            actor=actor, action="english.return_refuse", subject=order.subject, request_id=request_id, reason=reason
+        )
         return document
 
 
 @transaction_required
-def _decide(*, document: EnglishOrder, event: ReturnEvent, actor: str, at: datetime.datetime) -> None:
+def _decide(*, document: EnglishOrder, event: ReturnEvent, actor: str, at: datetime.datetime, as_seen: str) -> None:
+    if as_seen not in ("", seen(document)):
+        raise DecidedMeanwhile
     if document.returning != Return.ASKED:
         raise NotToDecide
     _move(document=document, event=event)
