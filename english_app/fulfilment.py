@@ -52,8 +52,8 @@ def take_back(*, order: Order, refund: Refund) -> None:
         return
     at = timezone.now()
     document.returning = next_return(returning=document.returning, event=ReturnEvent.RETURN)
-    document.returned_at, document.deliver_due_at, document.message = at, None, ""
-    document.save(update_fields=["returning", "returned_at", "deliver_due_at", "message"])
+    document.returned_at, document.deliver_due_at, document.message, document.refund = at, None, "", refund
+    document.save(update_fields=["returning", "returned_at", "deliver_due_at", "message", "refund"])
     standing = Grant.objects.filter(line__document=document, taken_back_at__isnull=True)
     if standing.update(taken_back_at=at):
         memberships.recount(customer_id=document.customer_id)

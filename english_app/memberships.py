@@ -35,26 +35,26 @@ def recount(*, customer_id: int) -> None:
     """
     Membership.objects.bulk_create([Membership(customer_id=customer_id)], ignore_conflicts=True)
     membership = Membership.objects.select_for_update(of=("self",)).get(customer_id=customer_id)
-    ends_on = end_of(standing_of(customer_id=customer_id))
+    ends_on = end_of(standing(customer_id=customer_id))
     if membership.ends_on != ends_on:
         membership.ends_on = ends_on
         membership.save(update_fields=["ends_on"])
 
 
-def standing() -> QuerySet[Grant]:
-    """Return the grants of membership that were not taken back, with their lines."""
-    return Grant.objects.filter(taken_back_at__isnull=True, line__kind=GoodKind.MEMBERSHIP).select_related("line")
-
-
-def standing_of(*, customer_id: int) -> QuerySet[Grant]:
-    """Return those of one customer, in the order in which they were granted."""
-    return standing().filter(customer_id=customer_id).order_by("granted_at", "pk")
+def standing(*, customer_id: int | None = None) -> QuerySet[Grant]:
+    """
+    Return the grants of membership that were not taken back, in the order in which they were granted; without a
+    customer everybody's, one customer after the other.
+    """
+    grants = Grant.objects.filter(taken_back_at__isnull=True, line__kind=GoodKind.MEMBERSHIP)
+    if customer_id is not None:
+        grants = grants.filter(customer_id=customer_id)
+    return grants.select_related("line").order_by("customer_id", "granted_at", "pk")
 
 
 def end_of(grants: Iterable[Grant]) -> datetime.date | None:
     """
-    Return the last day of the membership that grants add up to, in the order in which they were granted; None without
-    any.
+    Return the last day of the membership that grants add up to, None without any.
 
     :raises MembershipTooLong: if that is beyond `LAST_DAY`
     """

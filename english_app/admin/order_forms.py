@@ -151,7 +151,7 @@ def _taken_back(row: EnglishOrder) -> list[tuple[Any, Any]]:
     """Tell which goods a return takes back, and what becomes of a membership by that."""
     if row.delivery != Delivery.DELIVERED:
         return [(_("Taken back"), _("nothing: it was not delivered"))]
-    standing = list(memberships.standing_of(customer_id=row.customer_id))
+    standing = list(memberships.standing(customer_id=row.customer_id))
     others = [grant for grant in standing if grant.line.document_id != row.pk]
     told: list[tuple[Any, Any]] = [(_("Taken back"), _goods(row))]
     if len(others) < len(standing):

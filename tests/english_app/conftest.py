@@ -3,8 +3,11 @@
 import pytest
 
 from payments import invariants
+from payments.models import ApiClient
 from payments.transactions import transaction
 from tests.english_app import world
+from tests.english_app.dealings import NOW
+from tests.english_app.world import MONTH_FEN
 
 
 @pytest.fixture(autouse=True)
@@ -37,3 +40,15 @@ def learner(shop):
 @pytest.fixture
 def month(shop):
     return world.make_month(client=shop)
+
+
+@pytest.fixture
+def bought(shop, learner, month):
+    """A month, paid and delivered at NOW."""
+    return world.buy(client=shop, goods={month: 1}, at=NOW)
+
+
+@pytest.fixture
+def limited(shop):
+    """What one person alone may refund is less than a month."""
+    ApiClient.objects.filter(pk=shop.pk).update(approval_above_fen=MONTH_FEN - 1)

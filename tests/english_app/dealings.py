@@ -11,7 +11,7 @@ from english_app.states import wire_status
 from payments import invariants
 from payments.charges.states import OPEN
 from payments.gateways.base import Outcome, RefundState
-from payments.models import Account, Charge, Order, Refund, RefundLeg, Transfer
+from payments.models import Account, AuditRow, Charge, Order, Refund, RefundLeg, Transfer
 from payments.refunds import operations as refunds
 from payments.refunds import settlement as refund_settlement
 from payments.refunds.operations import RefundCommand
@@ -19,6 +19,7 @@ from payments.refunds.states import LEG_OPEN
 from payments.transactions import transaction
 from tests.english_app import world
 
+NOW = datetime.datetime(2026, 6, 15, 4, 0, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
 FIRST, SECOND = "user:lin", "user:zhao"  # of staff
 
@@ -48,6 +49,18 @@ def approve(document, *, at=None, actor=FIRST):
 
 def refuse(document, *, at=None, reason="用过了"):
     return returns.refuse(order_id=document.order_id, actor=FIRST, at=at or timezone.now(), reason=reason)
+
+
+def decide(document, *, lets_go):
+    """The second person does, of the refund that an approved return asked for."""
+    step = refunds.approve if lets_go else refunds.refuse
+    return step(refund_id=now_of(document).refund_id, actor=SECOND, reason="r", at=NOW)
+
+
+def actions(document):
+    """What was done to an order in this family, and by whom."""
+    rows = AuditRow.objects.filter(subject=document.order.subject, action__startswith="english.").order_by("pk")
+    return [(row.action.removeprefix("english."), row.actor) for row in rows]
 
 
 def refund(document, fen, *, at=None, actor=FIRST):

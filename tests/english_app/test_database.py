@@ -292,6 +292,10 @@ def test_a_grant_is_taken_back_once(delivered, change):
     refused(f"UPDATE english_app_grant SET taken_back_at = {change}", "given once and taken back once", model=Grant)
 
 
+def test_a_grant_is_not_deleted(delivered):
+    refused("DELETE FROM english_app_grant", "given once and taken back once", model=Grant)
+
+
 def test_a_line_is_granted_once(delivered):
     refused(
         "INSERT INTO english_app_grant (line_id, customer_id, granted_at) "

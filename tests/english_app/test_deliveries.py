@@ -15,6 +15,7 @@ from payments.orders import operations as orders
 from tests.english_app import world
 from tests.english_app.dealings import (
     DAY,
+    NOW,
     ask,
     broken,
     ends_on,
@@ -30,8 +31,6 @@ from tests.english_app.dealings import (
 from tests.world import balance_fen
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-NOW = datetime.datetime(2026, 6, 15, 4, 0, tzinfo=datetime.UTC)
 
 
 @pytest.fixture
