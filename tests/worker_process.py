@@ -16,15 +16,15 @@ class Worker:
     def __init__(self, *, home):
         self._home, self._log, self._process = home, home / "worker.log", None
 
-    def start(self, *, with_clock=False):
+    def start(self, *, with_clock=False, **environment):
         """With its clock it looks every few seconds for what is due; without, it does what it is woken for."""
         command = [sys.executable, "-m", "celery", "--app=config.celery", "worker", "--pool=threads", "--concurrency=2"]
         command += ["--without-mingle", "--without-gossip", "--purge", "--loglevel=DEBUG"]
         command += ["--beat", f"--schedule={self._home / 'schedule'}"] if with_clock else []
         given = {"ONETILL_ENV": "test", "DATABASE_URL": _test_database_url(), "PROCESS_NAME": "worker"}
         given |= {"LOG_LEVEL": "DEBUG", "DJANGO_SETTINGS_MODULE": "config.settings"}
-        said = len(self.log())
-        self._process = processes.start("worker", command, log=self._log, env=os.environ | given, cwd=ROOT)
+        env, said = os.environ | given | environment, len(self.log())
+        self._process = processes.start("worker", command, log=self._log, env=env, cwd=ROOT)
         self._process.wait_until(lambda: " ready." in self.log()[said:], seconds=START_WITHIN_S)
 
     def kill(self):

@@ -19,9 +19,11 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.contrib.auth import get_user_model
 from django.core.cache import cache
 
 from payments.models import GatewayAccount
+from tests.attacks.canaries import Canaries
 from tests.calls import body, signed
 from tests.stillness import wait_until_all_have_left, wait_until_it_has_left
 from tests.web_process import ROOT, START_WITHIN_S, STOP_WITHIN_S, _test_database_url, held_port
@@ -29,6 +31,7 @@ from tests.world import make_client, make_customer
 
 PERMISSIONS = ("point_pay", "grant_value", "ship_partnerorder")
 FAMILIES = ["checkout", "partner_orders", "payments"]
+CAGED_PHONE, CAGED_NAME = "13912345678", "秘密客户甲"
 PATIENCE_S = 60  # no test is about how long an answer takes, unless it says so
 
 
@@ -192,3 +195,34 @@ def pem(key):
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
+
+
+@pytest.fixture
+def canaries(settings):
+    canaries = Canaries()
+    settings.SECRET_KEY = canaries.secret_key
+    settings.ENCRYPTION_KEYS = [f"canary:{canaries.encryption_key}"]
+    return canaries
+
+
+@pytest.fixture(params=[False, True], ids=["DEBUG off", "DEBUG on"])
+def caged(request, canaries, transactional_db, tmp_path):
+    """A site whose every secret is a canary. `environment` is what tells it, for a worker to be told the same."""
+    environment = {
+        "SECRET_KEY": canaries.secret_key, "ENCRYPTION_KEYS": f"canary:{canaries.encryption_key}",
+        "DEBUG": str(request.param),
+    }  # fmt: skip
+    site = Site(home=tmp_path, WEB_CONCURRENCY="1", **environment)
+    site.environment = environment
+    client = make_client(token=canaries.token, secret=canaries.secret, permissions=("point_pay", "grant_value"))
+    make_customer(client=client, points_fen=13_128, phone=CAGED_PHONE, real_name=CAGED_NAME)
+    get_user_model().objects.create_superuser(username="boss", password=canaries.password)
+    site.heard = []
+    site.http.event_hooks["response"].append(lambda response: site.heard.append(_as_text(response)))
+    yield site
+    site.stop()
+
+
+def _as_text(response):
+    response.read()
+    return f"{response.url} {response.status_code} {response.headers.multi_items()}\n{response.text}"

@@ -8,84 +8,22 @@ customer's phone and name where they do not belong. With DEBUG on as well as off
 import base64
 import re
 import secrets
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-import redis
-from cryptography.hazmat.primitives.asymmetric import rsa
-from django.conf import settings as django_settings
-from django.contrib.auth import get_user_model
 from django.db import connection
 
 from payments.models import ApiClient, GatewayAccount, InboundNotification, Order
-from tests.attacks.conftest import Site, make_alipay_account, pem
+from tests.attacks.canaries import everything, public
+from tests.attacks.conftest import CAGED_NAME as NAME
+from tests.attacks.conftest import CAGED_PHONE as PHONE
+from tests.attacks.conftest import make_alipay_account
 from tests.calls import body, signed
 from tests.checkout.test_documents import PAY
 from tests.faults.test_alipay_end_to_end import connect
 from tests.web_process import eventually
-from tests.world import make_client, make_customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-WINDOW = 24
-RUN = re.compile(rf"[A-Za-z0-9+/=_-]{{{WINDOW},}}")
-PHONE, NAME = "13912345678", "秘密客户甲"
-
-
-class Canaries:
-    """What must be heard nowhere."""
-
-    def __init__(self):
-        self.token, self.secret, self.password = (secrets.token_urlsafe(32) for _ in range(3))
-        self.secret_key = secrets.token_urlsafe(48)
-        self.encryption_key = base64.b64encode(secrets.token_bytes(32)).decode()
-        self.private_key = pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
-        self.new_private_key = pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
-        self.aes_key = base64.b64encode(secrets.token_bytes(16)).decode()
-        self.also = set()  # login codes and cookies, as they come up
-        keys = {name: _plain(key) for name, key in vars(self).items() if name != "also"}
-        self._windows = {key[n : n + WINDOW]: name for name, key in keys.items() for n in range(len(key) - WINDOW + 1)}
-
-    def heard_in(self, text):
-        """Return what of them stands in `text`."""
-        heard = {one for one in self.also if one in text}
-        for run in RUN.findall(text) + RUN.findall(text.replace("\\n", "").replace("\n", "")):
-            windows = {run[n : n + WINDOW] for n in range(len(run) - WINDOW + 1)} & self._windows.keys()
-            heard |= {self._windows[window] for window in windows}
-        return heard
-
-
-def _plain(key):
-    return "".join(line for line in key.splitlines() if "-----" not in line)
-
-
-@pytest.fixture
-def canaries(settings):
-    canaries = Canaries()
-    settings.SECRET_KEY = canaries.secret_key
-    settings.ENCRYPTION_KEYS = [f"canary:{canaries.encryption_key}"]
-    return canaries
-
-
-@pytest.fixture(params=[False, True], ids=["DEBUG off", "DEBUG on"])
-def caged(request, canaries, transactional_db, tmp_path):
-    """A site whose every secret is a canary."""
-    site = Site(
-        home=tmp_path, SECRET_KEY=canaries.secret_key, ENCRYPTION_KEYS=f"canary:{canaries.encryption_key}",
-        DEBUG=str(request.param), WEB_CONCURRENCY="1",
-    )  # fmt: skip
-    client = make_client(token=canaries.token, secret=canaries.secret, permissions=("point_pay", "grant_value"))
-    make_customer(client=client, points_fen=13_128, phone=PHONE, real_name=NAME)
-    get_user_model().objects.create_superuser(username="boss", password=canaries.password)
-    site.heard = []
-    site.http.event_hooks["response"].append(lambda response: site.heard.append(_as_text(response)))
-    yield site
-    site.stop()
-
-
-def _as_text(response):
-    response.read()
-    return f"{response.url} {response.status_code} {response.headers.multi_items()}\n{response.text}"
 
 
 class Story:
@@ -195,44 +133,20 @@ class Story:
             self.site.http.get(path)
 
 
-def everything(canaries, site):
-    """Return place → what of the canaries stands there."""
-    places = {"the log": site.log(), "Redis": redis_text(), **{f"table {name}": text for name, text in tables()}}
-    places |= {f"answer {n}: {text[:90]}": text for n, text in enumerate(site.heard)}
-    return {place: heard for place, text in places.items() if (heard := canaries.heard_in(text))}
-
-
-def tables():
-    with connection.cursor() as cursor:
-        for name in connection.introspection.table_names(cursor):
-            cursor.execute(f'SELECT t::text FROM "{name}" t')
-            yield name, "\n".join(row[0] for row in cursor.fetchall())
-
-
-def redis_text():
-    found = []
-    url = django_settings.REDIS_URL.replace("redis+socket://", "unix://")
-    with redis.Redis.from_url(url) as server:
-        for key in server.scan_iter():
-            read = {b"string": server.get, b"hash": server.hgetall, b"set": server.smembers}.get(server.type(key))
-            value = read(key) if read else server.lrange(key, 0, -1) if server.type(key) == b"list" else ""
-            found.append(f"{key!r} {value!r}")
-    return "\n".join(found)
-
-
 def test_control_a_canary_is_heard(canaries):
-    for name, key in vars(canaries).items():
-        if name not in {"also", "_windows"}:
-            assert canaries.heard_in(f"… {_plain(key)[:40]} …"), name
-            assert canaries.heard_in(repr(key)), name
+    for name, key in canaries.keys().items():
+        assert canaries.heard_in(f"… {key[:40]} …"), name  # all private keys begin alike
+        assert canaries.heard_in(f"… {key[-24:]} …") == {name}
+        assert name in canaries.heard_in(repr(getattr(canaries, name)))
+        assert name in canaries.heard_in(quote(key, safe=""))
 
 
 def test_on_a_good_day_no_secret_is_heard(caged, canaries, simulator):
     account = connect(simulator, notify_base=caged.url)
     account.set_credentials({"private_key": canaries.private_key})
     account.save()
-    simulator.register_merchant(app_id=account.app_id, app_public_key=public(canaries.private_key))
-    account.options = {"alipay_public_key": simulator.merchants()[-1]["alipay_public_key"]}
+    merchant = simulator.register_merchant(app_id=account.app_id, app_public_key=public(canaries.private_key))
+    account.options = {"alipay_public_key": merchant.alipay_public_key}
     account.save()
     story = Story(caged, canaries)
 
@@ -303,10 +217,3 @@ def test_a_line_that_gunicorn_cannot_read_leaves_no_code_in_the_log(site):
 
 def personal_in_the_log(site):
     return [line for line in site.log().splitlines() if PHONE in line or NAME in line]
-
-
-def public(private_pem):
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
-
-    key = serialization.load_pem_private_key(private_pem.encode(), password=None).public_key()
-    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()

@@ -1,125 +1,29 @@
 """Goods bought by document 004's calls, money paid in at simulated gateways, over real HTTP, while things go wrong."""
 
-import json
-
 import httpx
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from english_app import deliveries, returns
-from english_app.models import EnglishOrder, Grant, Membership
+from english_app.models import EnglishOrder, Membership
 from payments.charges import operations as charges
 from payments.closing import operations as closing
 from payments.gateways.base import Mode
-from payments.models import Charge, Order
+from payments.models import Order
 from tests.attacks.conftest import Site
 from tests.attacks.test_troubles import rogue
 from tests.calls import signed
-from tests.english_app.world import (
-    ITEM_FEN,
-    MONTH_FEN,
-    USER_ID,
-    make_english_client,
-    make_item,
-    make_learner,
-    make_month,
-)
-from tests.faults.gateways import booked, certified, status_of, sweep_everything, verdicts
+from tests.english_app.world import ITEM_FEN, MONTH_FEN, USER_ID
+from tests.faults.english import App
+from tests.faults.gateways import booked, let_its_time_run_out, status_of, sweep_everything, verdicts
 from tests.faults.refunding import booked_back, give_late_money_back, gone_back, swept_to
-from tests.faults.test_alipay_end_to_end import connect as connect_alipay
 from tests.faults.test_wechat_end_to_end import arm
-from tests.payments.api.accounts import connect_wechat_v2
 from tests.web_process import eventually
-from tests.world import balance_fen
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WAYS = ("wechat", "alipay")
 NO_REDIS = "redis://127.0.0.1:1/0"
-
-
-class App:
-    """The customer's app: it calls document 004's addresses without a token, and hands `params` to WeChat or Alipay."""
-
-    def __init__(self, site, simulator, *, has=0):
-        self.site, self.simulator = site, simulator
-        certified(simulator, connect_wechat_v2(simulator, notify_base=site.url))
-        connect_alipay(simulator, notify_base=site.url)
-        self.client = make_english_client()
-        self.customer = make_learner(client=self.client, balance_fen=has)
-        self.month, self.card = make_month(client=self.client), make_item(client=self.client)
-
-    def call(self, name, **params):
-        """Status and answer of a call, a form signed with the client's secret."""
-        told = {"app_id": "1", "user_id": USER_ID, **params}
-        response = self.site.http.post(f"/english/order/{name}", data=signed(told))
-        return response.status_code, response.json()
-
-    def ask(self, name, **params):
-        """`data` of a call that must be answered."""
-        status, answer = self.call(name, **params)
-        assert (status, answer["code"], answer["msg"]) == (200, 0, "ok"), answer
-        return answer["data"]
-
-    def wanted(self, way="wechat", *, money="29", price_total="29", goods=None):
-        goods_list = [{"good_id": good.pk, "num": num} for good, num in (goods or {self.month: 1}).items()]
-        return {
-            "user_name": "小明", "title": "会员购买", "price_total": price_total, "money": money,
-            "imeil": "866000000000001", "pay_way_name": way, "goods_list": json.dumps(goods_list),
-        }  # fmt: skip
-
-    def init(self, way="wechat", **wanted):
-        return Bought(self.ask("init", **self.wanted(way, **wanted)))
-
-    def hand_over(self, bought, *, pay=True):
-        """What the phone does with `params`: call WeChat or Alipay, which look at the signature, and pay there."""
-        params = bought.params
-        if "order_string" in params:
-            assert self.simulator.use_app(params["order_string"], pay=pay)["resultStatus"] == (
-                "9000" if pay else "6001"
-            )
-        else:
-            told = dict(pair.split("=", 1) for pair in params["md5signstr"].split("&")) | {"sign": params["rsmd5"]}
-            assert self.simulator.use_wechat(told, pay=pay)["result"] == ("ok" if pay else "cancel")
-
-    def pay(self, bought):
-        return self.call("pay", order_sn=bought.pay_order_sn)
-
-    def row(self, number):
-        return next(row for row in self.ask("lists") if row["order_sn"] == number)
-
-    def statuses(self, bought):
-        """Of the recharge and of the purchase that it is for."""
-        return self.row(bought.charge_order_sn)["status"], self.row(bought.pay_order_sn)["status"]
-
-    def has(self):
-        """The customer's balance, and the goods that are theirs."""
-        standing = Grant.objects.filter(customer=self.customer, taken_back_at__isnull=True).order_by("pk")
-        return balance_fen(self.customer), [(grant.line.title, grant.line.num) for grant in standing]
-
-
-class Bought:
-    """What `init` answered."""
-
-    def __init__(self, data):
-        self.charge_order_sn, self.pay_order_sn, self.params = (
-            data[name] for name in ("charge_order_sn", "pay_order_sn", "params")
-        )
-
-    @property
-    def recharge(self):
-        return Order.objects.get(number=self.charge_order_sn)
-
-    @property
-    def purchase(self):
-        return Order.objects.get(number=self.pay_order_sn)
-
-    @property
-    def charge(self):
-        """The latest attempt at the recharge."""
-        return Charge.objects.filter(order__number=self.charge_order_sn).latest("attempt")
-
-
 DONE = (200, {"code": 0, "msg": "ok", "data": {}})
 MONTH = ("会员月卡", 1)
 
@@ -328,6 +232,21 @@ def test_a_recharge_that_is_paid_in_part_goes_back_and_waits_on(app, simulator, 
     eventually(lambda: app.statuses(bought) == (4, 0))
 
 
+def test_what_nobody_pays_closes_the_recharge_and_its_purchase(app, simulator, way):
+    bought = app.init(way)
+    app.hand_over(bought, pay=False)
+    simulator.age(bought.charge.number)  # WeChat closes none that is younger than five minutes
+    for order in (bought.recharge, bought.purchase):
+        let_its_time_run_out(order)
+
+    sweep_everything()
+    assert closing.close_due(at=timezone.now()) == 2
+
+    assert (app.statuses(bought), app.has()) == ((1, 1), (0, []))
+    assert simulator.trade(bought.charge.number)["status"] == "closed"
+    assert app.pay(bought)[1]["error_code"] == "order_closed"
+
+
 # --- init
 
 
@@ -359,6 +278,19 @@ def test_what_the_gateway_refuses_is_closed_with_its_purchase(app, way, simulato
 # --- processes die
 
 
+def test_orders_whose_answer_was_killed_are_found_by_the_same_call(web, simulator):
+    app = App(web, simulator)
+    told = signed({"app_id": "1", "user_id": USER_ID, **app.wanted()})
+
+    with pytest.raises(httpx.TransportError):
+        web.http.post("/english/order/init", data=told, headers={"x-die-before-reply": "1"})
+    pair = set(Order.objects.values_list("number", flat=True))
+    _status, answer = eventually(lambda: _answered(app, "init", **app.wanted()))
+
+    assert pair == {answer["data"]["charge_order_sn"], answer["data"]["pay_order_sn"]}
+    assert len(simulator.trades()) == 1
+
+
 def test_a_payment_whose_answer_was_killed_is_repeated_and_paid_once(web, simulator):
     app = App(web, simulator, has=2 * MONTH_FEN)
     bought = app.ask("init", **app.wanted("", money="0"))
@@ -367,16 +299,16 @@ def test_a_payment_whose_answer_was_killed_is_repeated_and_paid_once(web, simula
     with pytest.raises(httpx.TransportError):
         web.http.post("/english/order/pay", data=told, headers={"x-die-before-reply": "1"})
     assert Order.objects.get().status == "pay_finished", "the process was to die after COMMIT"
-    answer = eventually(lambda: _answered(app, order_sn=bought["pay_order_sn"]))
+    answer = eventually(lambda: _answered(app, "pay", order_sn=bought["pay_order_sn"]))
 
     assert answer == DONE
     assert app.has()[0] == MONTH_FEN
     assert deliver() == 1
 
 
-def _answered(app, **params):
+def _answered(app, name, **params):
     try:
-        return app.call("pay", **params)
+        return app.call(name, **params)
     except httpx.TransportError:
         return None
 
