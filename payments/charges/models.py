@@ -73,9 +73,9 @@ class Charge(models.Model):
                 condition=Q(status=Status.SUCCEEDED, tender__in=CASH),
             ),
             models.UniqueConstraint(
-                name="charge_own_account_pays_once",
-                fields=["order", "tender"],
-                condition=Q(status=Status.SUCCEEDED, tender__in=OWN),
+                name="charge_balance_pays_once",  # points pay with the placing of the order, and never again
+                fields=["order"],
+                condition=Q(status=Status.SUCCEEDED, tender=Tender.BALANCE),
             ),
             models.UniqueConstraint(
                 name="charge_gateway_trade_once",

@@ -63,7 +63,7 @@ class OrderClosed(OrderNotPayable):
 
 class OrderFromBalance(OrderNotPayable):
     code = "order_from_balance"
-    message = _("This order is paid from the balance of its customer, not in cash.")
+    message = _("This order is paid from the customer's balance, where it was placed. There is no other way to pay it.")
 
 
 class OrderExpired(OnetillError):

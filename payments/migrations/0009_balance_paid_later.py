@@ -12,9 +12,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="charge",
             constraint=models.UniqueConstraint(
-                condition=models.Q(("status", "succeeded"), ("tender__in", ("points", "balance"))),
-                fields=("order", "tender"),
-                name="charge_own_account_pays_once",
+                condition=models.Q(("status", "succeeded"), ("tender", "balance")),
+                fields=("order",),
+                name="charge_balance_pays_once",
             ),
         ),
     ]

@@ -53,7 +53,7 @@ def expected(*, issued_fen, spent_fen):
         - out_of_balance_fen
         - kept_fen
         - spent_fen
-        - sum(order.balance_fen for order in orders)
+        - sum(order.balance_fen for order in sold)
         + own["balance"],
     }
 

@@ -32,19 +32,19 @@ from payments.inbox import operations as inbox
 from payments.ledger.accounts import Kind
 from payments.ledger.operations import NotEnough
 from payments.ledger.queries import balance_fen
-from payments.models import Account, Charge, InboundNotification, Order, Refund, RefundLeg, Transfer
+from payments.models import Charge, InboundNotification, Order, Refund, RefundLeg, Transfer
 from payments.orders.models import OrderKind
 from payments.refunds import operations as refunds
 from payments.refunds import queries, submission
 from payments.refunds.operations import NothingToReturn, OrderNotRefundable, RefundCommand
 from payments.refunds.planner import RefundExceeds
 from payments.refunds.states import LEG_OPEN
-from payments.transactions import savepoint, transaction
+from payments.transactions import transaction
 from tests.money_machine import model
+from tests.money_machine.by_balance import ByBalance
 from tests.money_machine.model import BOOKED, FINISHED, WAITING
-from tests.money_machine.shop import FAULTS, MODES, Shop
+from tests.money_machine.shop import FAULTS, MODES
 from tests.payments.refunds.shop import refund_at_console
-from tests.world import place_by_balance
 
 # What continuous integration has time for; more before a release.
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "10"))
@@ -52,7 +52,7 @@ REFUND_FAULTS = FAULTS | st.just(Fault.REFUSED)
 POLICIES = st.sampled_from([None, "cash_first", "points_first", "pro_rata"])
 
 
-class RefundMachine(Shop):
+class RefundMachine(ByBalance):
     @initialize(
         points_fen=st.integers(0, 5_000),
         points_policy=st.sampled_from(["points_first", "points_last"]),
@@ -98,19 +98,6 @@ class RefundMachine(Shop):
         if charge is not None:
             closing.close(order_id=charge.order_id, actor="client:shop", at=timezone.now())
             self.book.pay(charge.number)
-
-    @rule(total_fen=st.integers(1, 2_000), shipping_fen=st.integers(0, 500))
-    def buy_by_balance(self, total_fen, shipping_fen):
-        before = (self._held(Kind.BALANCE), Order.objects.count())
-        try:
-            with savepoint():
-                place_by_balance(
-                    customer=self.customer, number=f"B{before[1]}", total_fen=total_fen,
-                    shipping_fen=min(shipping_fen, total_fen),
-                )  # fmt: skip
-        except NotEnough:
-            assert total_fen > before[0]
-            assert (self._held(Kind.BALANCE), Order.objects.count()) == before
 
     def _start(self, total_fen, shipping_fen, kind, mode):
         self.book.be_well()
@@ -305,9 +292,6 @@ class RefundMachine(Shop):
         long_ago = timezone.now() - datetime.timedelta(minutes=1)
         InboundNotification.objects.filter(processed_at__isnull=True).update(received_at=long_ago, due_at=long_ago)
         inbox.process_due()
-
-    def _held(self, kind):
-        return Account.objects.get(customer=self.customer, kind=kind).balance_fen
 
     # --- what must hold -----------------------------------------------------------------------------------------------
 

@@ -82,7 +82,7 @@ SABOTAGE = {
     ),
     "an order that the balance paid twice": (
         {"I1b", "I3b", "I8a"},
-        "DROP INDEX charge_own_account_pays_once",
+        "DROP INDEX charge_balance_pays_once",
         (
             "INSERT INTO payments_charge (order_id, attempt, number, tender, mode, amount_fen, paid_fen, status, "
             "gateway_trade_no, payload, last_answer, created_at, paid_at, queries) "

@@ -88,7 +88,7 @@ def test_control_where_each_call_is_an_attempt_of_its_own_the_constraint_refuses
     outcomes = at_once(2, lambda n: pay_from_balance(order))
 
     (refused,) = (outcome for outcome in outcomes if not isinstance(outcome, Charge))
-    assert "charge_own_account_pays_once" in str(refused)
+    assert "charge_balance_pays_once" in str(refused)
     assert balance_fen(customer) == 15_000
 
 

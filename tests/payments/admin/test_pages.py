@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from checkout.models import CheckoutOrder
 from payments.models import ApiClient, AuditRow, Charge, InboundNotification, Order
-from tests.world import make_customer, place_by_balance
+from tests.world import make_customer, owe_from_balance, place_by_balance
 
 pytestmark = pytest.mark.django_db
 
@@ -114,6 +114,18 @@ def test_what_the_balance_paid_stands_between_points_and_cash(boss, order):
 
     assert "¥234.56 ¥0.00 ¥234.56 ¥0.00" in listed
     assert "Points ¥0.00 Balance ¥234.56 Cash ¥0.00" in shown
+
+
+def test_what_the_balance_is_still_to_pay_is_shown_as_unpaid_and_cannot_be_refunded(boss, order):
+    customer = make_customer(client=order.client, user_id="442091", balance_fen=30_000)
+    owed = owe_from_balance(customer=customer, total_fen=23_456)
+
+    shown = boss.get(page(Order, "change", owed.pk))
+    refund = boss.get(reverse("admin:payments_order_refund", args=[owed.pk]))
+
+    assert "Points ¥0.00 Balance ¥234.56 Cash ¥0.00" in " ".join(text(shown).split())
+    assert shown.context["may_refund"] is False
+    assert (refund.status_code, refund["Location"]) == (302, page(Order, "change", owed.pk))
 
 
 def test_the_order_page_shows_what_its_family_says_and_leads_to_its_document(boss, order):

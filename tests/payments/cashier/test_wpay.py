@@ -76,7 +76,7 @@ class TestPaidFromTheBalance:
         chosen = stranger.post(f"/app/payment/wpay/{owed.number}", {"way": "memory:qr"})
 
         assert chosen.status_code == 409
-        assert "This order is paid from the balance of its customer, not in cash." in chosen.content.decode()
+        assert "There is no other way to pay it." in chosen.content.decode()
         assert not owed.charges.exists()
 
     def test_an_open_page_notices_by_itself_when_it_is_paid(self, stranger, owed):

@@ -228,7 +228,7 @@ def test_the_database_refuses_a_second_payment_from_the_balance(payer):
     charge = pay_from_balance(order)
     charge.pk, charge.attempt, charge.number = None, 2, f"{order.number}_2"
 
-    with pytest.raises(IntegrityError, match="charge_own_account_pays_once"), savepoint():
+    with pytest.raises(IntegrityError, match="charge_balance_pays_once"), savepoint():
         charge.save(force_insert=True)
 
 
