@@ -7,7 +7,7 @@ import re
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-ROOMS = ("config", "payments", "checkout", "partner_orders", "tests", "bench")
+ROOMS = ("config", "payments", "checkout", "partner_orders", "english_app", "tests", "bench")
 SOURCES = sorted(
     path
     for room in ROOMS
