@@ -19,8 +19,10 @@ from django.db import connection
 
 from payments.models import ApiClient, GatewayAccount, InboundNotification, Order
 from tests.attacks.conftest import Site, make_alipay_account, pem
+from tests.attacks.routes import GOOD_ID, LEARN, USER
 from tests.calls import body, signed
 from tests.checkout.test_documents import PAY
+from tests.english_app.world import make_month
 from tests.faults.test_alipay_end_to_end import connect
 from tests.web_process import eventually
 from tests.world import make_client, make_customer
@@ -74,7 +76,11 @@ def caged(request, canaries, transactional_db, tmp_path):
         home=tmp_path, SECRET_KEY=canaries.secret_key, ENCRYPTION_KEYS=f"canary:{canaries.encryption_key}",
         DEBUG=str(request.param), WEB_CONCURRENCY="1",
     )  # fmt: skip
-    client = make_client(token=canaries.token, secret=canaries.secret, permissions=("point_pay", "grant_value"))
+    client = make_client(
+        token=canaries.token, secret=canaries.secret, permissions=("point_pay", "grant_value"),
+        families=["checkout", "english_app", "payments"], app_id=1,
+    )  # fmt: skip
+    make_month(client=client, pk=GOOD_ID)
     make_customer(client=client, points_fen=13_128, phone=PHONE, real_name=NAME)
     get_user_model().objects.create_superuser(username="boss", password=canaries.password)
     site.heard = []
@@ -113,6 +119,16 @@ class Story:
             "/api/customers/442090/grants/", {"grant_no": "1", "kind": "points", "direction": "out", "amount": "99999"}
         )
         self.call("/api/customers/442090/grants/", {"grant_no": "1", "kind": "gold", "direction": "in", "amount": "1"})
+
+    def learner(self):
+        """By document 004, whose `params` have a place for the private key."""
+        made = self.call("/english/order/init", LEARN).json().get("data") or {"params": {"privatekey": ""}}
+        order = USER | {"order_sn": made.get("pay_order_sn", "1"), "user_name": PHONE}
+        for path in ("payWay", "lists", "pay", "cancel"):
+            self.call(f"/english/order/{path}", order)
+        self.call("/english/order/init", LEARN, secret="wrong")
+        self.call("/english/order/init", LEARN | {"goods_list": self.canaries.secret})
+        return made["params"]
 
     def errors(self):
         self.call("/api/checkout/pay/", PAY, secret="wrong")
@@ -238,6 +254,7 @@ def test_on_a_good_day_no_secret_is_heard(caged, canaries, simulator):
 
     result = story.orders()
     story.customers()
+    assert story.learner()["privatekey"] == ""
     story.errors()
     story.cashier(result)
     order = Order.objects.get(number=result["bb_trade_no"])
@@ -272,6 +289,7 @@ def test_on_a_bad_day_no_secret_is_heard(caged, canaries):
     try:
         caged.http.get(f"/checkout/pay/{result['bb_trade_no']}/")
         story.orders()
+        story.learner()
         story.notices()
         story.monitors()
         story.errors()
@@ -288,7 +306,7 @@ def test_on_a_bad_day_no_secret_is_heard(caged, canaries):
     assert any(" 500 " in text[:300] for text in caged.heard), "the day was to be bad"
     assert everything(canaries, caged) == {}
     assert personal_in_the_log(caged) == []
-    api = [text for text in caged.heard if "/api/" in text[:60] or "/rest/" in text[:60]]
+    api = [text for text in caged.heard if re.search("/(?:api|rest|english)/", text[:60])]
     assert not [text for text in api if re.search(r"Traceback|psycopg|SELECT |/site-packages/|hidden_", text)]
 
 
