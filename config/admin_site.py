@@ -25,6 +25,13 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
         (_("Partner levels"), "stairs", "partner_orders_userlevel"),
         (_("Addresses"), "home_pin", "partner_orders_address"),
     ],
+    _("English app"): [
+        (_("English orders"), "school", "english_app_englishorder"),
+        (_("Goods"), "sell", "english_app_good"),
+        (_("Memberships"), "card_membership", "english_app_membership"),
+        (_("Granted goods"), "inventory", "english_app_grant"),
+        (_("Agents"), "hub", "english_app_agent"),
+    ],
     _("Books"): [
         (_("Transfers"), "swap_horiz", "payments_transfer"),
         (_("Accounts"), "account_balance_wallet", "payments_account"),
@@ -56,7 +63,7 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
 def menu(request: HttpRequest) -> list[dict[str, Any]]:
     """What unfold shows at the side: of each group what this person may see."""
     groups = [
-        {"title": title, "items": [_item(*entry) for entry in entries if _may_see(request, entry[2])]}
+        {"title": title, "items": [_item(*entry) for entry in entries if may_see(request, entry[2])]}
         for title, entries in MENU.items()
     ]
     return [group for group in groups if group["items"]]
@@ -66,6 +73,7 @@ def _item(title: Any, icon: str, model: str) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist")}
 
 
-def _may_see(request: HttpRequest, model: str) -> bool:
-    app, _underscore, name = model.partition("_")
-    return request.user.has_perm(f"{app}.view_{name}")
+def may_see(request: HttpRequest, model: str) -> bool:
+    """Whether this person may look at `app_model`; an app's name may have underscores, a model's has none."""
+    app, _underscore, name = model.rpartition("_")
+    return bool(request.user.has_perm(f"{app}.view_{name}"))

@@ -10,6 +10,9 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from config.admin_site import may_see
+from english_app.models import EnglishOrder
+from english_app.states import Delivery, Return
 from payments import invariants
 from payments.charges.states import Status as ChargeStatus
 from payments.models import Charge, Difference, Order, Refund, RefundLeg, WebhookEndpoint
@@ -41,18 +44,13 @@ class Queue:
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add to the index what this person may see."""
-    queues = [queue for queue in _queues() if _may_see(request, queue.model)]
+    queues = [queue for queue in _queues() if may_see(request, queue.model)]
     context["queues"] = [queue for queue in queues if queue.count]
-    if _may_see(request, "payments_transfer"):
+    if may_see(request, "payments_transfer"):
         breaches = invariants.last_breaches()
         context["audited"] = bool(breaches)
         context["broken"] = {name: count for name, count in breaches.items() if count}
     return context
-
-
-def _may_see(request: HttpRequest, model: str) -> bool:
-    app, _underscore, name = model.partition("_")
-    return bool(request.user.has_perm(f"{app}.view_{name}"))
 
 
 def _queues() -> Iterator[Queue]:
@@ -64,6 +62,10 @@ def _queues() -> Iterator[Queue]:
     yield Queue(_("Money that came late or twice"), surplus, "payments_charge", "status__exact=surplus")
     attention = Order.objects.filter(money_flag=MoneyFlag.NEEDS_ATTENTION)
     yield Queue(_("Orders that need attention"), attention, "payments_order", "money_flag__exact=needs_attention")
+    asked = EnglishOrder.objects.filter(returning=Return.ASKED)
+    yield Queue(_("Returns asked for"), asked, "english_app_englishorder", "returning__exact=asked")
+    undelivered = EnglishOrder.objects.filter(delivery=Delivery.FAILED)
+    yield Queue(_("Deliveries that failed"), undelivered, "english_app_englishorder", "delivery__exact=failed")
     differences = Difference.objects.filter(status=DifferenceStatus.OPEN)
     yield Queue(_("Differences with a gateway's bill"), differences, "payments_difference", "status__exact=open")
     parked = WebhookEndpoint.objects.filter(parked_at__isnull=False)

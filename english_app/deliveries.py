@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from english_app import memberships
 from english_app.models import MESSAGE_LENGTH_MAX, EnglishOrder, Grant
-from english_app.states import PAID, RETURNING, Delivery, DeliveryEvent, Return, next_delivery
+from english_app.states import NOT_RETURNING, PAID, RETURNING, Delivery, DeliveryEvent, Return, next_delivery
 from payments import audit
 from payments.errors import Conflict, OnetillError
 from payments.models import Order
@@ -22,6 +22,7 @@ TASK = "english_app.deliver_due"
 BATCH = 100
 # After each failure it is due again; after the last it waits for staff.
 AGAIN_AFTER = tuple(datetime.timedelta(seconds=seconds) for seconds in (10, 60, 300, 1_800))
+FAILED = _("The goods could not be delivered. Ask the shop.")
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +81,8 @@ def deliver(*, order_id: int, at: datetime.datetime) -> None:
             _fail(document=document, error=error, at=at)
         else:
             document.delivery = next_delivery(delivery=document.delivery, event=DeliveryEvent.DELIVER)
-            document.delivered_at, document.deliver_due_at, document.message = at, None, ""
+            document.delivered_at, document.deliver_due_at = at, None
+            _say("", document=document)
             document.save(update_fields=["delivery", "delivered_at", "deliver_due_at", "message"])
             audit.record(actor=audit.SYSTEM, action="english.deliver", subject=order.subject)
 
@@ -96,7 +98,7 @@ def _grant(*, document: EnglishOrder, at: datetime.datetime) -> None:
 @transaction_required
 def _fail(*, document: EnglishOrder, error: Exception, at: datetime.datetime) -> None:
     document.delivery_attempts += 1
-    document.message = (error.sentence() if isinstance(error, OnetillError) else "")[:MESSAGE_LENGTH_MAX]
+    _say(error.sentence() if isinstance(error, OnetillError) else str(FAILED), document=document)
     if document.delivery_attempts <= len(AGAIN_AFTER):
         document.deliver_due_at = at + AGAIN_AFTER[document.delivery_attempts - 1]
     else:
@@ -106,7 +108,13 @@ def _fail(*, document: EnglishOrder, error: Exception, at: datetime.datetime) ->
     document.save(update_fields=["delivery", "delivery_attempts", "deliver_due_at", "message"])
 
 
-def deliver_again(*, order_id: int, actor: str, at: datetime.datetime, reason: str = "") -> None:
+def _say(message: str, *, document: EnglishOrder) -> None:
+    """Tell the app how the delivery goes, unless it is to tell why a return was refused."""
+    if document.returning == Return.NONE:
+        document.message = message[:MESSAGE_LENGTH_MAX]
+
+
+def deliver_again(*, order_id: int, actor: str, at: datetime.datetime, reason: str = "", request_id: str = "") -> None:
     """
     Have a delivery that failed for good tried again, from the first attempt on.
 
@@ -119,13 +127,13 @@ def deliver_again(*, order_id: int, actor: str, at: datetime.datetime, reason: s
         document.delivery = next_delivery(delivery=document.delivery, event=DeliveryEvent.TRY_AGAIN)
         document.delivery_attempts = 0
         document.save(update_fields=["delivery", "delivery_attempts"])
-        audit.record(actor=actor, action="english.deliver_again", subject=order.subject, reason=reason)
+        audit.record(
+            actor=actor, action="english.deliver_again", subject=order.subject, request_id=request_id, reason=reason
+        )
         start(document=document, at=at)
 
 
 def may_deliver_again(document: EnglishOrder) -> bool:
     return (
-        document.delivery == Delivery.FAILED
-        and document.order.status in PAID
-        and document.returning in {Return.NONE, Return.FAILED}
+        document.delivery == Delivery.FAILED and document.order.status in PAID and document.returning in NOT_RETURNING
     )

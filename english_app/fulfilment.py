@@ -2,11 +2,12 @@
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from english_app import deliveries, memberships
 from english_app.invariants import breaches
 from english_app.models import EnglishOrder, Grant, OrderType
-from english_app.states import DeliveryEvent, ReturnEvent, next_delivery, next_return
+from english_app.states import NOT_RETURNING, Delivery, DeliveryEvent, ReturnEvent, next_delivery, next_return
 from payments.models import Order, Refund
 from payments.orders.states import Status
 from payments.transactions import transaction_required
@@ -14,7 +15,7 @@ from payments.transactions import transaction_required
 LABELS = {
     "type": _("type"),
     "goods_list": _("goods"),
-    "delivery": _("delivery"),
+    "delivery": pgettext_lazy("English app", "delivery"),
     "returning": _("return"),
     "agent_title": _("agent"),
 }
@@ -24,7 +25,8 @@ LABELS = {
 def fulfil(*, order: Order) -> None:
     """A recharge is in the balance by its postings. A purchase is delivered by a task, which this wakes."""
     document = EnglishOrder.objects.select_for_update(of=("self",)).get(order=order)
-    if document.delivered_at is not None or document.deliver_due_at is not None or document.returned_at is not None:
+    is_under_way = document.delivery != Delivery.WAITING or document.deliver_due_at is not None
+    if is_under_way or document.returning not in NOT_RETURNING:  # a return that is refused starts the delivery
         return
     at = order.finished_at or timezone.now()
     if document.type == OrderType.PURCHASE:
@@ -50,8 +52,8 @@ def take_back(*, order: Order, refund: Refund) -> None:
         return
     at = timezone.now()
     document.returning = next_return(returning=document.returning, event=ReturnEvent.RETURN)
-    document.returned_at, document.deliver_due_at = at, None
-    document.save(update_fields=["returning", "returned_at", "deliver_due_at"])
+    document.returned_at, document.deliver_due_at, document.message, document.refund = at, None, "", refund
+    document.save(update_fields=["returning", "returned_at", "deliver_due_at", "message", "refund"])
     standing = Grant.objects.filter(line__document=document, taken_back_at__isnull=True)
     if standing.update(taken_back_at=at):
         memberships.recount(customer_id=document.customer_id)

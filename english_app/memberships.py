@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Iterable
 
 from dateutil.relativedelta import relativedelta
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -40,11 +41,15 @@ def recount(*, customer_id: int) -> None:
         membership.save(update_fields=["ends_on"])
 
 
-def standing(*, customer_id: int) -> Iterable[Grant]:
-    """Return the grants of membership that were not taken back, in the order in which they were granted."""
-    return Grant.objects.filter(
-        customer_id=customer_id, taken_back_at__isnull=True, line__kind=GoodKind.MEMBERSHIP
-    ).select_related("line").order_by("granted_at", "pk")  # fmt: skip
+def standing(*, customer_id: int | None = None) -> QuerySet[Grant]:
+    """
+    Return the grants of membership that were not taken back, in the order in which they were granted; without a
+    customer everybody's, one customer after the other.
+    """
+    grants = Grant.objects.filter(taken_back_at__isnull=True, line__kind=GoodKind.MEMBERSHIP)
+    if customer_id is not None:
+        grants = grants.filter(customer_id=customer_id)
+    return grants.select_related("line").order_by("customer_id", "granted_at", "pk")
 
 
 def end_of(grants: Iterable[Grant]) -> datetime.date | None:

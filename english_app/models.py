@@ -3,6 +3,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from english_app.states import Delivery, Return
 from payments.money import FenField
@@ -118,23 +119,27 @@ class EnglishOrder(models.Model):
     )
     user_name = models.CharField(_("user name"), max_length=64, blank=True)
     imeil = models.CharField(_("phone's serial number"), max_length=64, blank=True)
-    ip = models.GenericIPAddressField(_("address"), null=True, blank=True)
+    ip = models.GenericIPAddressField(pgettext_lazy("English app", "address"), null=True, blank=True)
     pay_way = models.CharField(_("paid with"), max_length=8, choices=PayWay)
     price_total_fen = FenField(_("price of the goods"))
     # As it goes on.
     delivery = models.CharField(
-        _("delivery"), max_length=16, choices=Delivery, default=Delivery.WAITING, db_default=Delivery.WAITING
+        pgettext_lazy("English app", "delivery"),
+        max_length=16,
+        choices=Delivery,
+        default=Delivery.WAITING,
+        db_default=Delivery.WAITING,
     )
     delivery_attempts = models.PositiveSmallIntegerField(_("attempts to deliver"), default=0, db_default=0)
     deliver_due_at = models.DateTimeField(_("to be delivered at"), null=True, blank=True)
-    delivered_at = models.DateTimeField(_("delivered at"), null=True, blank=True)
+    delivered_at = models.DateTimeField(pgettext_lazy("English app", "delivered at"), null=True, blank=True)
     returning = models.CharField(
         _("return"), max_length=16, choices=Return, default=Return.NONE, db_default=Return.NONE
     )
     return_asks = models.PositiveSmallIntegerField(_("return asked for, times"), default=0, db_default=0)
     return_asked_at = models.DateTimeField(_("return asked for at"), null=True, blank=True)
-    decided_by = models.CharField(_("decided by"), max_length=64, blank=True, db_default="")
-    decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
+    decided_by = models.CharField(pgettext_lazy("English app", "decided by"), max_length=64, blank=True, db_default="")
+    decided_at = models.DateTimeField(pgettext_lazy("English app", "decided at"), null=True, blank=True)
     refund = models.ForeignKey(
         "payments.Refund", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("refund")
     )
@@ -207,7 +212,7 @@ class OrderLine(models.Model):
     periods = models.PositiveSmallIntegerField(_("lasts"), default=0)
     period_unit = models.CharField(_("days or months"), max_length=8, choices=PeriodUnit, blank=True)
     price_fen = FenField(_("price of one"))
-    num = models.PositiveSmallIntegerField(_("number"))
+    num = models.PositiveSmallIntegerField(pgettext_lazy("English app", "number"))
 
     class Meta:
         verbose_name = _("line of an English order")

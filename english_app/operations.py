@@ -23,7 +23,7 @@ from payments.closing import operations as closing
 from payments.customers import queries as customers
 from payments.customers.queries import CustomerFrozen, CustomerView
 from payments.errors import Conflict, OnetillError, TryAgain
-from payments.gateways.base import Mode
+from payments.gateways.base import Mode, Outcome
 from payments.ledger.operations import NotEnough
 from payments.models import ApiClient, Charge, Customer, Order
 from payments.money import yuan_text
@@ -74,7 +74,7 @@ class RechargeNotPayable(Conflict):
 
 
 class PaymentUnanswered(TryAgain):
-    """Whether the gateway waits for the payer is not known: the orders wait, and the same call finds them."""
+    """Whether the gateway waits for the payer, or was paid, is not known: the orders wait, the same call finds them."""
 
     code = "gateway_unanswered"
     message = _(
@@ -156,9 +156,9 @@ def init(*, client: ApiClient, command: InitCommand, at: datetime.datetime, requ
             fingerprint=command.fingerprint,
             payable_at=at + GATEWAY_MARGIN + GATEWAY_MINIMUM,
         ) or _place(offer, at=at, request_id=request_id)
-    recharge = EnglishOrder.objects.select_related("order").filter(purchase=purchase).first()
-    if recharge is None:
+    if not command.money_fen:
         return Initiated(purchase=purchase.order, recharge=None, charge=None)
+    recharge = purchase.recharge  # read or made with it
     charge = _lead_to_gateway(client=client, recharge=recharge, purchase=purchase, at=at)
     return Initiated(purchase=purchase.order, recharge=recharge.order, charge=charge)
 
@@ -202,10 +202,11 @@ def _place(offer: _Offer, *, at: datetime.datetime, request_id: str) -> EnglishO
         for one in offer.goods
     )  # fmt: skip
     if offer.command.money_fen:
-        _place_one(
+        recharge = _place_one(
             offer, type=OrderType.RECHARGE, total_fen=offer.command.money_fen, waits=waits, at=at,
             request_id=request_id, purchase=purchase,
         )  # fmt: skip
+        recharge.purchase = purchase
     return purchase
 
 
@@ -299,10 +300,15 @@ def pay(*, client: ApiClient, user_id: str, number: str, at: datetime.datetime) 
     :raises OrderExpired: if its time has run out
     :raises CustomerFrozen: if staff have frozen the customer
     :raises BalanceTooSmall: if the balance does not cover it; nothing moves
+    :raises PaymentUnanswered: if it does not, and whether the recharge is paid is not known
     """
     document = queries.detail(number=number, client_id=client.pk, user_id=user_id)
     if document.type == OrderType.RECHARGE:
         raise RechargeNotPayable(field="order_sn")
+    if document.order.status == Status.PAY_FINISHED:
+        return
+    if document.order.customer.is_frozen:
+        raise CustomerFrozen(field="user_id")
     try:
         _pay(order_id=document.order_id, actor=client.actor, at=at)
     except NotEnough:
@@ -318,10 +324,8 @@ def pay(*, client: ApiClient, user_id: str, number: str, at: datetime.datetime) 
 def _pay(*, order_id: int, actor: str, at: datetime.datetime) -> None:
     with transaction():
         order = orders.lock(order_id=order_id)
-        if order.status == Status.PAY_FINISHED:
+        if order.status == Status.PAY_FINISHED:  # by another call, at this very moment
             return
-        if Customer.objects.filter(pk=order.customer_id, is_frozen=True).exists():
-            raise CustomerFrozen(field="user_id")
         try:
             from_balance.pay_from_balance(order=order, actor=actor, at=at)
         except (OrderNotPayable, OrderExpired) as error:
@@ -331,11 +335,19 @@ def _pay(*, order_id: int, actor: str, at: datetime.datetime) -> None:
 
 @outside_transaction
 def _has_come(recharge: EnglishOrder, *, at: datetime.datetime) -> bool:
-    """Whether a recharge turns out to be paid when its gateway is asked."""
-    for charge in charge_queries.open_charges(order_id=recharge.order_id):
-        charges.reconcile(charge_id=charge.pk, at=at)
+    """
+    Whether a recharge turns out to be paid when its gateway is asked.
+
+    :raises PaymentUnanswered: if that does not tell: who has paid must not be told to pay
+    """
+    attempts = charge_queries.open_charges(order_id=recharge.order_id)
+    outcomes = {charges.inquire(charge_id=charge.pk, at=at)[1] for charge in attempts}
     recharge.order.refresh_from_db()
-    return recharge.order.status == Status.PAY_FINISHED
+    if recharge.order.status == Status.PAY_FINISHED:
+        return True
+    if Outcome.UNKNOWN in outcomes:
+        raise PaymentUnanswered
+    return False
 
 
 def _too_small(document: EnglishOrder) -> BalanceTooSmall:

@@ -9,6 +9,7 @@ import datetime
 
 import structlog
 from django.conf import settings
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from english_app import deliveries
@@ -66,6 +67,21 @@ class NotToDecide(Conflict):
     message = _("This return does not wait for a decision (any more).")
 
 
+class DecidedMeanwhile(Conflict):
+    """Whoever decides has seen another state of the return."""
+
+    code = "decided_meanwhile"
+    message = _(
+        "This return was decided on, or asked for again, or money of it went back, since this form was opened. Look at "
+        "it, then go on."
+    )
+
+
+def seen(document: EnglishOrder) -> str:
+    """Return what tells, later on, whether a return and the money left for it are still as somebody saw them."""
+    return f"{document.returning}:{document.return_asks}:{refund_queries.goods_left_fen(document.order)}"
+
+
 @transaction_required
 def _move(*, document: EnglishOrder, event: ReturnEvent) -> None:
     document.returning = next_return(returning=document.returning, event=event)
@@ -84,8 +100,11 @@ def ask(*, order_id: int, actor: str, at: datetime.datetime, request_id: str = "
         _check_returnable(order=order, document=document, at=at)
         _move(document=document, event=ReturnEvent.ASK)
         document.return_asks += 1
-        document.return_asked_at, document.deliver_due_at = at, None
-        document.save(update_fields=["returning", "return_asks", "return_asked_at", "deliver_due_at"])
+        # What was said of an earlier ask, and its refund, are not this one's.
+        document.return_asked_at, document.deliver_due_at, document.refund, document.message = at, None, None, ""
+        document.save(
+            update_fields=["returning", "return_asks", "return_asked_at", "deliver_due_at", "refund", "message"]
+        )
         audit.record(actor=actor, action="english.return_ask", subject=order.subject, request_id=request_id)
 
 
@@ -103,42 +122,55 @@ def _check_returnable(*, order: Order, document: EnglishOrder, at: datetime.date
 
 
 @outside_transaction
-def approve(*, order_id: int, actor: str, at: datetime.datetime, reason: str = "") -> EnglishOrder:
+def approve(
+    *, order_id: int, actor: str, at: datetime.datetime, reason: str = "", as_seen: str = "", request_id: str = ""
+) -> EnglishOrder:
     """
     Let a return go: all that is left of the order's money goes back to where it came from.
 
-    Above the client's limit the refund waits for a second person.
+    Above the client's limit the refund waits for a second person. `as_seen` is what `seen` told when somebody decided
+    on this.
 
+    :raises DecidedMeanwhile: if that is no longer so
     :raises NotToDecide: if the return does not wait for a decision (any more)
     """
     with transaction():
         order, document = deliveries.lock(order_id=order_id)
-        _decide(document=document, event=ReturnEvent.APPROVE, actor=actor, at=at)
+        _decide(document=document, event=ReturnEvent.APPROVE, actor=actor, at=at, as_seen=as_seen)
         document.save(update_fields=["returning", "decided_by", "decided_at"])
-        audit.record(actor=actor, action="english.return_approve", subject=order.subject, reason=reason)
+        audit.record(
+            actor=actor, action="english.return_approve", subject=order.subject, request_id=request_id, reason=reason
+        )
     _settle(order_id=order_id, at=at)
     return EnglishOrder.objects.select_related("order", "refund").get(order_id=order_id)
 
 
-def refuse(*, order_id: int, actor: str, at: datetime.datetime, reason: str) -> EnglishOrder:
+def refuse(
+    *, order_id: int, actor: str, at: datetime.datetime, reason: str, as_seen: str = "", request_id: str = ""
+) -> EnglishOrder:
     """
     Do not take an order back, and tell its customer why. What was not delivered yet is delivered.
 
     :raises Malformed: without a reason, or for one that no column holds
+    :raises DecidedMeanwhile: if the return is not as `as_seen` says; see `approve`
     :raises NotToDecide: if the return does not wait for a decision (any more)
     """
     if not reason or len(reason) > MESSAGE_LENGTH_MAX:
         raise Malformed(_("Send a reason of at most %(limit)s characters."), field="reason", limit=MESSAGE_LENGTH_MAX)
     with transaction():
         order, document = deliveries.lock(order_id=order_id)
-        _decide(document=document, event=ReturnEvent.REFUSE, actor=actor, at=at)
+        _decide(document=document, event=ReturnEvent.REFUSE, actor=actor, at=at, as_seen=as_seen)
         _fail(document=document, message=reason, at=at)
-        audit.record(actor=actor, action="english.return_refuse", subject=order.subject, reason=reason)
+        audit.record(
+            actor=actor, action="english.return_refuse", subject=order.subject, request_id=request_id, reason=reason
+        )
         return document
 
 
 @transaction_required
-def _decide(*, document: EnglishOrder, event: ReturnEvent, actor: str, at: datetime.datetime) -> None:
+def _decide(*, document: EnglishOrder, event: ReturnEvent, actor: str, at: datetime.datetime, as_seen: str) -> None:
+    if as_seen not in ("", seen(document)):
+        raise DecidedMeanwhile
     if document.returning != Return.ASKED:
         raise NotToDecide
     _move(document=document, event=event)
@@ -155,7 +187,9 @@ def _fail(*, document: EnglishOrder, message: str, at: datetime.datetime) -> Non
 
 def settle_due(*, at: datetime.datetime) -> int:
     """Ask for refunds of approved returns that have none yet, and end returns whose refund was not made."""
-    approved = EnglishOrder.objects.filter(returning=Return.APPROVED).order_by("pk")
+    # Not those whose refund waits for a second person: many of them would keep the others waiting.
+    can_go_on = Q(refund__isnull=True) | Q(refund__status__in=NOT_MADE)
+    approved = EnglishOrder.objects.filter(can_go_on, returning=Return.APPROVED).order_by("pk")
     order_ids = list(approved.values_list("order_id", flat=True)[:BATCH])
     for order_id in order_ids:
         try:
@@ -190,11 +224,14 @@ def _refund(*, document: EnglishOrder, at: datetime.datetime) -> None:
     refund_no = f"{order.number}-return-{document.return_asks}"
     made = refund_queries.by_refund_no(client_id=order.client_id, refund_no=refund_no)
     if made is None:
-        left_fen = refund_queries.goods_left_fen(order)
-        if not left_fen:  # another refund of it is on its way
+        if order.refunding_goods_fen:  # another refund is on its way: how much is left shows when it has ended
             return
-        command = RefundCommand(goods_fen=left_fen, refund_no=refund_no, reason=REASON)
-        made = refunds.refund(order_id=order.pk, command=command, actor=document.decided_by, at=at)
+        left_fen = refund_queries.goods_left_fen(order)
+        command = RefundCommand(goods_fen=left_fen, refund_no=refund_no, reason=REASON, seen_left_fen=(left_fen, 0))
+        try:
+            made = refunds.refund(order_id=order.pk, command=command, actor=document.decided_by, at=at)
+        except (refunds.RefundedMeanwhile, refunds.OrderRefunded):  # `settle_due` looks again
+            return
     with transaction():
         _order, locked = deliveries.lock(order_id=order.pk)
         locked.refund = made

@@ -7,6 +7,7 @@ The wire knows one status (document 004, CONTRACTS): `wire_status` projects the 
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from payments import machine
 from payments.orders.states import Status
@@ -14,12 +15,12 @@ from payments.orders.states import Status
 
 class Delivery(models.TextChoices):
     WAITING = "waiting", _("not delivered")
-    DELIVERED = "delivered", _("delivered")
+    DELIVERED = "delivered", pgettext_lazy("English app", "delivered")
     FAILED = "failed", _("delivery failed")
 
 
 class DeliveryEvent(models.TextChoices):
-    DELIVER = "deliver", _("delivered")
+    DELIVER = "deliver", pgettext_lazy("English app", "delivered")
     GIVE_UP = "give_up", _("failed too often")
     TRY_AGAIN = "try_again", _("to be delivered again")
 
@@ -62,6 +63,7 @@ RETURNS: dict[Return, dict[ReturnEvent, Return]] = {
 PAID = (Status.PAY_FINISHED, Status.PARTLY_REFUND)
 # Somebody decides on the return, or the money is on its way: nothing is delivered meanwhile.
 RETURNING = (Return.ASKED, Return.APPROVED)
+NOT_RETURNING = (Return.NONE, Return.FAILED)
 
 
 class WireStatus(models.IntegerChoices):

@@ -59,4 +59,4 @@ def flush_may_truncate_the_books():
     TransactionTestCase._fixture_teardown = flush
 
 
-pytest_plugins = ["tests.web_process", "tests.simulator_process"]
+pytest_plugins = ["tests.web_process", "tests.worker_process", "tests.simulator_process"]

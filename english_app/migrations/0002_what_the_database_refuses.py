@@ -55,14 +55,15 @@ CREATE TRIGGER english_line_guard BEFORE UPDATE OR DELETE ON english_app_orderli
 
 CREATE FUNCTION english_app_guard_grant() RETURNS trigger AS $$
 BEGIN
-    IF (NEW.line_id, NEW.customer_id, NEW.granted_at) IS DISTINCT FROM (OLD.line_id, OLD.customer_id, OLD.granted_at)
+    IF TG_OP = 'DELETE'
+       OR (NEW.line_id, NEW.customer_id, NEW.granted_at) IS DISTINCT FROM (OLD.line_id, OLD.customer_id, OLD.granted_at)
        OR (OLD.taken_back_at IS NOT NULL AND NEW.taken_back_at IS DISTINCT FROM OLD.taken_back_at) THEN
         RAISE EXCEPTION 'grant % is given once and taken back once', OLD.id USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
 END $$ LANGUAGE plpgsql;
 
-CREATE TRIGGER english_grant_guard BEFORE UPDATE ON english_app_grant
+CREATE TRIGGER english_grant_guard BEFORE UPDATE OR DELETE ON english_app_grant
     FOR EACH ROW EXECUTE FUNCTION english_app_guard_grant();
 """
 

@@ -6,9 +6,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from partner_orders.admin.look_ups import of_customers
 from partner_orders.models import Address
 from payments.admin.base import ReadOnlyAdmin
+from payments.admin.look_ups import of_customers
 
 
 @admin.register(Address)

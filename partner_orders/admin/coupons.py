@@ -23,11 +23,11 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWid
 
 from partner_orders import giving, queries
 from partner_orders.admin.fields import WholeYuanField
-from partner_orders.admin.look_ups import of_customers
 from partner_orders.models import Coupon, CustomerCoupon, PartnerOrder
 from partner_orders.queries import CouponState
 from payments.admin.base import FieldwiseAdmin, ReadOnlyAdmin, yuan
 from payments.admin.form_pages import DeedForm, FormPage, FormPagesAdmin
+from payments.admin.look_ups import of_customers
 from payments.wire.fields import ID_LENGTH_MAX
 
 GIVEN_TO_MAX = 500  # customers, by one click

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from payments.admin.refund_form import YuanField
+from payments.admin.fields import YuanField
 
 FEN = 100  # in a yuan
 
@@ -24,11 +24,4 @@ class WholeYuanField(YuanField):
         return fen
 
     def prepare_value(self, value: Any) -> Any:
-        """Show what is stored as it is entered; leave what was entered as it is."""
         return value // FEN if isinstance(value, int) else value
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        try:
-            return bool(self.clean(data) != initial)
-        except forms.ValidationError:
-            return True

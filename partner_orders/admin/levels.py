@@ -10,9 +10,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from partner_orders import levels
-from partner_orders.admin.look_ups import of_customers
 from partner_orders.models import CustomerLevel, UserLevel
 from payments.admin.base import AuditedAdmin, FieldwiseAdmin
+from payments.admin.look_ups import of_customers
 
 
 @admin.register(UserLevel)

@@ -4,7 +4,6 @@ import datetime
 from typing import Any
 
 from django import forms
-from django.core.validators import RegexValidator
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -12,6 +11,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from partner_orders import remarks, shipping
 from partner_orders.models import PartnerOrder
 from partner_orders.shipping import Shipment
+from payments.admin.fields import ONE_LINE
 from payments.admin.form_pages import DeedForm
 
 # The name, as customers read it, and the short name that apps know.
@@ -26,14 +26,13 @@ COURIERS = {
     "极兔速递": "JTSD",
 }
 CLOCK = "%Y-%m-%dT%H:%M:%S"  # as browsers send a date and a time
-_ONE_LINE = RegexValidator(r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*\Z", _("Enter one line of text."))
 
 
 def _line(label: Any, field: str, *, required: bool = True, help_text: Any = "", **attrs: Any) -> forms.CharField:
     """A line as long as the order's field of that name."""
     described: Any = PartnerOrder._meta.get_field(field)  # noqa: SLF001  Django documents _meta
     return forms.CharField(
-        label=label, required=required, help_text=help_text, max_length=described.max_length, validators=[_ONE_LINE],
+        label=label, required=required, help_text=help_text, max_length=described.max_length, validators=[ONE_LINE],
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", **attrs}),
     )  # fmt: skip
 

@@ -18,12 +18,12 @@ from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
 
 from partner_orders import shipping
-from partner_orders.admin.look_ups import of_customers
 from partner_orders.admin.order_forms import RemarkForm, ShipForm
 from partner_orders.models import PartnerOrder
 from partner_orders.states import WireStatus, wire_status
 from payments.admin.base import DayFilter, DecidingAdmin, request_id_of, yuan
 from payments.admin.form_pages import FormPage, FormPagesAdmin
+from payments.admin.look_ups import of_customers
 
 COLOURS = {
     WireStatus.UNPAID: "warning",

@@ -9,7 +9,8 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db import DataError
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.db.models.expressions import DatabaseDefault
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -88,6 +89,9 @@ class PlainAdmin(ModelAdmin):  # type: ignore[misc]
     ordering: tuple[str, ...] = ("-id",)
     actions: tuple[str, ...] | None = None
     compressed_fields = True
+
+    class Media:
+        css: ClassVar[dict[str, list[str]]] = {"all": ["back_office/lists.css"]}
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -187,6 +191,15 @@ class AuditedAdmin(PlainAdmin):
     """For settings that staff keep. Every change is an audit row, in the same transaction."""
 
     subject: ClassVar[str]
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """Of a new row, show nothing for what the database will set, not Python's stand-in for it."""
+        row = context["adminform"].form.instance
+        for field in self.opts.concrete_fields if kwargs.get("add") else ():
+            if isinstance(getattr(row, field.attname), DatabaseDefault):
+                setattr(row, field.attname, None)
+        response: HttpResponse = super().render_change_form(request, context, **kwargs)
+        return response
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
         self.write(obj, form, change=change)

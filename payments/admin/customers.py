@@ -5,7 +5,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from payments.admin.base import DayFilter, ReadOnlyAdmin, ReadOnlyInline, yuan
-from payments.models import Account, ApiClient, Customer
+from payments.admin.look_ups import of_customers
+from payments.models import Account, Customer
 
 
 class AccountInline(ReadOnlyInline):
@@ -18,11 +19,10 @@ class CustomerAdmin(ReadOnlyAdmin):
     list_display = ("user_id", "client", "ee_no", "real_name", "phone", "is_frozen", "created_at")
     list_filter = (("created_at", DayFilter),)
     list_select_related = ("client",)
-    search_fields = ("phone", "ee_no")
+    search_fields = ("ee_no",)
     search_help_text = _("User number, employee number or phone")
     inlines = (AccountInline,)
 
     def find(self, term: str) -> Iterable[QuerySet[Customer]]:
         yield from super().find(term)
-        clients = list(ApiClient.objects.values_list("pk", flat=True))
-        yield Customer.objects.filter(client__in=clients, user_id=term)
+        yield from of_customers(term)

@@ -18,10 +18,11 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from payments.admin.base import REASON_MAX, actor_of, request_id_of
+from payments.admin.fields import YuanField
 from payments.admin.form_pages import SeenForm
 from payments.errors import OnetillError
 from payments.models import Order, Refund
-from payments.money import NotAnAmount, fen_from_yuan, yuan_text
+from payments.money import yuan_text
 from payments.refunds import operations as refunds
 from payments.refunds import queries
 from payments.refunds.operations import RefundCommand
@@ -34,19 +35,6 @@ OUTCOMES = {
     Status.FAILED: (messages.ERROR, _("Refund %s failed: nothing went back.")),
     Status.REFUSED: (messages.ERROR, _("Refund %s was not approved: nothing went back.")),
 }
-
-
-class YuanField(forms.CharField):
-    """Yuan as people write them, as fen. Nothing is 0."""
-
-    widget = UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"})
-
-    def clean(self, value: Any) -> int:
-        text = super().clean(value)
-        try:
-            return fen_from_yuan(text) if text else 0
-        except NotAnAmount as error:
-            raise forms.ValidationError(_("Enter yuan with at most two decimals, such as 21.40.")) from error
 
 
 class RefundForm(SeenForm):

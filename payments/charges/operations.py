@@ -220,12 +220,13 @@ def submit(*, charge_id: int, at: datetime.datetime) -> Charge:
 @outside_transaction
 def reconcile(*, charge_id: int, at: datetime.datetime) -> Charge:
     """Ask the gateway what became of an attempt and settle what it answers."""
-    charge, _outcome = _reconcile(charge_id=charge_id, at=at)
+    charge, _outcome = inquire(charge_id=charge_id, at=at)
     return charge
 
 
-def _reconcile(*, charge_id: int, at: datetime.datetime) -> tuple[Charge, Outcome]:
-    """Return the attempt as it stands then, and what the gateway said: UNKNOWN where it did not answer."""
+@outside_transaction
+def inquire(*, charge_id: int, at: datetime.datetime) -> tuple[Charge, Outcome]:
+    """Reconcile; return the attempt as it stands then, and what the gateway said: UNKNOWN where it did not answer."""
     charge = Charge.objects.select_related("gateway_account").get(pk=charge_id)
     if charge.gateway_account is None:
         return charge, Outcome.UNKNOWN
@@ -249,7 +250,7 @@ def retire(*, charge_id: int, at: datetime.datetime) -> tuple[Charge, Outcome]:
     Where the gateway will not close (yet), the attempt stays open and the sweep goes on asking about it. Returns the
     attempt and the gateway's last word about it: UNKNOWN where it did not answer.
     """
-    charge, outcome = _reconcile(charge_id=charge_id, at=at)
+    charge, outcome = inquire(charge_id=charge_id, at=at)
     if charge.status not in OPEN or charge.gateway_account is None:
         return charge, outcome
     try:
@@ -259,7 +260,7 @@ def retire(*, charge_id: int, at: datetime.datetime) -> tuple[Charge, Outcome]:
         log.warning("close_unanswered", charge=charge.number, error=str(error))
         return charge, Outcome.UNKNOWN
     if result.outcome is Outcome.FAILED:
-        return _reconcile(charge_id=charge_id, at=at)
+        return inquire(charge_id=charge_id, at=at)
     if result.outcome is Outcome.SUCCEEDED:
         charge = settlement.note(charge_id=charge_id, event=Event.CLOSED, answer=result.gateway_status, at=at)
     return charge, result.outcome
@@ -298,5 +299,5 @@ def _ask(*, charge_id: int, at: datetime.datetime) -> tuple[Charge, Outcome]:
     is_wanted = Charge.objects.filter(
         pk=charge_id, is_replaced=False, order__status__in=AWAITING_CASH, order__expires_at__gt=at
     ).exists()
-    step = _reconcile if is_wanted else retire
+    step = inquire if is_wanted else retire
     return step(charge_id=charge_id, at=at)

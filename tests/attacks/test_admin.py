@@ -23,7 +23,8 @@ from payments.refunds import operations as refunds
 from payments.refunds.operations import RefundCommand
 from tests.calls import post, signed
 from tests.checkout.test_documents import PAY
-from tests.partner_orders.world import make_partner_client, make_something_of_every_kind
+from tests.english_app import world as learners
+from tests.partner_orders import world as partners
 from tests.world import make_difference, make_memory_account
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +47,8 @@ def book(client, shop, alipay):
     refunds.refund(order_id=placed.pk, command=command, actor="client:shop", at=timezone.now())
     WebhookEndpoint.objects.create(client=placed.client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
-    make_something_of_every_kind(client=make_partner_client(name="partner"))
+    partners.make_something_of_every_kind(client=partners.make_partner_client(name="partner"))
+    learners.make_something_of_every_kind(client=learners.make_english_client())
     return placed
 
 
@@ -103,12 +105,15 @@ def users():
 
 def test_every_model_of_ours_is_either_settings_or_read_only():
     ours = {
-        model for app in ("payments", "checkout", "partner_orders") for model in apps.get_app_config(app).get_models()
+        model
+        for app in ("payments", "checkout", "partner_orders", "english_app")
+        for model in apps.get_app_config(app).get_models()
     }
 
     settings = {
         "payments": ("ApiClient", "GatewayAccount", "GatewayDefault", "WebhookEndpoint"),
         "partner_orders": ("GiftPack", "UserLevel", "CustomerLevel", "Coupon"),
+        "english_app": ("Good", "Agent"),
     }
     assert ours & set(SETTINGS) == {apps.get_model(app, name) for app in settings for name in settings[app]}
 
@@ -227,10 +232,14 @@ ODD = [
     "client__token_sha256__startswith=a", "customer__user__password=x", "_to_field=password", "nothing=1",
     "delivery__exact=x", "pay_type__exact=x", "pay_type__exact=99999999999999999999", "order__status__exact=x",
     "order__created_at_from=9999-99-99", "coupon__id__exact=99999999999999999999", "coupon__id__exact=x",
-    "valid_until_from=0000-00-00", "valid_until_to=x",
+    "valid_until_from=0000-00-00", "valid_until_to=x", "type__exact=x", "returning__exact=x", "client=x",
+    "client=99999999999999999999", "agent__id__exact=x", "agent__id__exact=99999999999999999999",
+    "customer__id__exact=x", "ends_on_from=0000-00-00", "ends_on_to=x", "line__kind__exact=x",
+    "taken_back_at__isempty=x",
 ]  # fmt: skip
 ODDER = ["status=%00", "family=%00", "created_at_to=9999-12-31", "number__regex=(", "order__status__exact=%00",
-         "order__created_at_to=9999-12-31", "valid_until_to=9999-12-31"]  # fmt: skip
+         "order__created_at_to=9999-12-31", "valid_until_to=9999-12-31", "client=%00", "returning__exact=%00",
+         "line__kind__exact=%00", "ends_on_to=9999-12-31"]  # fmt: skip
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)

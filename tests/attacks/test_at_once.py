@@ -14,6 +14,7 @@ from tests.attacks.partner import stock_up
 from tests.attacks.routes import BUY
 from tests.calls import body, signed
 from tests.checkout.test_documents import PAY
+from tests.english_app import world as english
 from tests.faults.test_alipay_end_to_end import connect
 from tests.partner_orders.world import make_pack
 from tests.web_process import eventually
@@ -22,6 +23,7 @@ from tests.world import balance_fen, points_fen
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CROWD = 50
+HUNDRED = 100
 
 
 @pytest.fixture
@@ -212,3 +214,44 @@ def test_one_coupon_for_fifty_packs_at_once_is_taken_off_once(site, shop):
     assert set(statuses(responses)) <= {200, 409, 503}
     assert Order.objects.get().total_fen == 100
     assert balance_fen(shop.customer) == 99_900
+
+
+@pytest.fixture
+def learner():
+    client = english.make_english_client()
+    return english.make_learner(client=client, balance_fen=2 * english.MONTH_FEN)
+
+
+def english_pay(number):
+    told = signed({"app_id": "1", "user_id": english.USER_ID, "order_sn": number})
+    return "POST", "/english/order/pay", {"data": told}
+
+
+def test_a_hundred_times_order_pay_is_a_hundred_equal_answers_and_one_payment(site, learner):
+    month = english.make_month(client=learner.client)
+    order = english.init(client=learner.client, goods={month: 1}).purchase
+
+    responses = site.at_once([english_pay(order.number)] * HUNDRED)
+
+    assert Counter((response.status_code, response.text) for response in responses) == {
+        (200, '{"code":0,"msg":"ok","data":{}}'): HUNDRED
+    }
+    assert balance_fen(learner) == english.MONTH_FEN
+    assert Charge.objects.filter(order=order).count() == 1
+    assert Transfer.objects.filter(order=order, debit__startswith="balance:").count() == 1
+
+
+def test_a_hundred_times_order_pay_before_the_notice_has_come_books_the_recharge_once(site, simulator, learner):
+    connect(simulator, notify_base=site.url)
+    month = english.make_month(client=learner.client)
+    made = english.init(client=learner.client, goods={month: 3}, money_fen=english.MONTH_FEN)
+    simulator.arm("lost")
+    simulator.use_app(made.charge.payload["order_string"])
+
+    answers = statuses(site.at_once([english_pay(made.purchase.number)] * HUNDRED))
+
+    assert set(answers) <= {200, 503}, "who cannot ask the gateway now is told to come again, and never to pay"
+    assert answers[200] >= 1
+    assert balance_fen(learner) == 0
+    assert Transfer.objects.filter(debit__startswith="clearing").count() == 1
+    assert Transfer.objects.filter(order=made.purchase, debit__startswith="balance:").count() == 1

@@ -22,12 +22,20 @@ def test_the_boss_sees_everything():
     assert sum(map(len, links.values())) == sum(map(len, admin_site.MENU.values()))
 
 
-def test_others_see_what_they_may():
+@pytest.mark.parametrize(
+    ("right", "seen"),
+    [
+        ("view_order", {"Orders": ["/admin/payments/order/"]}),
+        ("view_partnerorder", {"Partner programme": ["/admin/partner_orders/partnerorder/"]}),
+        ("view_englishorder", {"English app": ["/admin/english_app/englishorder/"]}),
+    ],
+)
+def test_others_see_what_they_may(right, seen):
     user = get_user_model().objects.create_user(username="lin")
-    user.user_permissions.set(Permission.objects.filter(codename="view_order"))
+    user.user_permissions.set(Permission.objects.filter(codename=right))
 
     with translation.override("en"):
-        assert menu(user) == {"Orders": ["/admin/payments/order/"]}
+        assert menu(user) == seen
 
 
 @pytest.mark.parametrize("word", WORDS)

@@ -1,8 +1,10 @@
 """The English app of the tests: a client with goods, a customer with a balance, and ways to pay."""
 
+import datetime
+
 from django.utils import timezone
 
-from english_app import deliveries, operations, pricing
+from english_app import deliveries, memberships, operations, pricing, returns
 from english_app.models import Agent, EnglishOrder, Good, GoodKind, OrderType, PeriodUnit
 from english_app.operations import InitCommand
 from english_app.pricing import Wanted
@@ -79,6 +81,39 @@ def buy(*, client, goods, at=None, user_id=USER_ID, **fields):
     operations.pay(client=client, user_id=user_id, number=made.purchase.number, at=at)
     deliveries.deliver_due(at=at)
     return document(made.purchase)
+
+
+def deliver_in_vain(monkeypatch, *, client, goods, **fields):
+    """Buy goods whose delivery fails until nothing but staff has it tried again; return the purchase's document."""
+    at = timezone.now()
+    made = init(client=client, goods=goods, at=at, **fields)
+    operations.pay(client=client, user_id=USER_ID, number=made.purchase.number, at=at)
+    with monkeypatch.context() as broken:
+        broken.setattr(deliveries, "_grant", _cannot)
+        for after in (datetime.timedelta(), *deliveries.AGAIN_AFTER):
+            at += after
+            deliveries.deliver_due(at=at)
+    return document(made.purchase)
+
+
+def _cannot(**_kwargs):
+    raise memberships.MembershipTooLong(year=memberships.LAST_DAY.year)
+
+
+def make_something_of_every_kind(*, client):
+    """
+    A learner who was brought by an agent, recharged, bought and was delivered, and has returned another purchase.
+
+    Return the document of what was delivered.
+    """
+    make_alipay(client=client)
+    make_learner(client=client, balance_fen=10_000)
+    month, card = make_month(client=client), make_item(client=client)
+    agent = make_agent(client=client)
+    back = buy(client=client, goods={card: 1}, agent_id=agent.pk)
+    returns.ask(order_id=back.order_id, actor="test", at=timezone.now())
+    returns.approve(order_id=back.order_id, actor="test", at=timezone.now())
+    return buy(client=client, goods={month: 1, card: 2}, money_fen=2_900, agent_id=agent.pk)
 
 
 def document(order):

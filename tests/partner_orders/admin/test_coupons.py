@@ -7,8 +7,8 @@ import pytest
 from partner_orders import giving
 from partner_orders.models import Coupon, CustomerCoupon
 from payments.models import AuditRow
-from tests.partner_orders.admin.forms import carried, errors, listing, page, send
 from tests.partner_orders.world import USER_ID, buy, make_coupon, make_partner, make_partner_client
+from tests.payments.admin.forms import carried, errors, listing, page, send
 from tests.payments.admin.test_decisions import browser
 from tests.payments.admin.test_pages import text
 from tests.threads import at_once

@@ -6,9 +6,9 @@ from django.test import Client
 
 from partner_orders.models import Coupon, CustomerCoupon, GiftPack, PartnerOrder
 from payments.models import AuditRow
-from tests.partner_orders.admin.forms import page, send
 from tests.partner_orders.admin.test_orders import now
 from tests.partner_orders.world import USER_ID, make_partner_client, make_something_of_every_kind
+from tests.payments.admin.forms import page, send
 from tests.payments.admin.test_decisions import browser
 
 pytestmark = pytest.mark.django_db

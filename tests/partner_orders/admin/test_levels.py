@@ -4,8 +4,8 @@ import pytest
 
 from partner_orders.models import CustomerLevel, UserLevel
 from payments.models import AuditRow
-from tests.partner_orders.admin.forms import listing, page
 from tests.partner_orders.world import buy, make_level, make_pack, make_partner_client
+from tests.payments.admin.forms import listing, page
 from tests.payments.admin.test_decisions import browser
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ from partner_orders import remarks, shipping
 from partner_orders.models import PartnerOrder, PayType
 from partner_orders.shipping import Shipment
 from payments.models import AuditRow, Order
-from tests.partner_orders.admin.forms import carried, errors, listing, page, send
 from tests.partner_orders.world import NOW, USER_ID, buy, make_alipay, make_partner
+from tests.payments.admin.forms import carried, errors, listing, page, send
 from tests.payments.admin.test_decisions import act, browser
 from tests.payments.admin.test_pages import page as page_of
 from tests.payments.admin.test_pages import text

@@ -10,8 +10,8 @@ from partner_orders.admin.packs import GiftPackAdmin
 from partner_orders.models import GiftPack
 from payments.admin.base import AuditedAdmin
 from payments.models import AuditRow
-from tests.partner_orders.admin.forms import errors, listing, page, send
 from tests.partner_orders.world import PACK_UID, buy, in_stock, make_level, make_pack, make_partner_client
+from tests.payments.admin.forms import errors, listing, page, send
 from tests.payments.admin.test_decisions import browser
 from tests.payments.admin.test_pages import text
 

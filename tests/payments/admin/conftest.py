@@ -13,7 +13,8 @@ from payments.models import Appointment, GatewayDefault, Order, WebhookEndpoint
 from payments.outbox import operations as outbox
 from payments.refunds import operations as refunds
 from payments.refunds.operations import RefundCommand
-from tests.partner_orders.world import make_partner_client, make_something_of_every_kind
+from tests.english_app import world as learners
+from tests.partner_orders import world as partners
 from tests.world import make_client, make_customer, make_difference, make_memory_account
 
 
@@ -51,7 +52,8 @@ def order():
 @pytest.fixture
 def book(order):
     """Something of every kind: beside the order, what a family has of its own."""
-    make_something_of_every_kind(client=make_partner_client(name="partner"))
+    partners.make_something_of_every_kind(client=partners.make_partner_client(name="partner"))
+    learners.make_something_of_every_kind(client=learners.make_english_client())
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""How the tests of this directory fill in forms: as a browser does, with what the form carries."""
+"""How the tests fill in the back-office's forms: as a browser does, with what the form carries."""
 
 import re
 
@@ -6,11 +6,11 @@ from django.urls import reverse
 
 
 def page(row, name="change"):
-    return reverse(f"admin:partner_orders_{row._meta.model_name}_{name}", args=[row.pk])
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{name}", args=[row.pk])
 
 
 def listing(model):
-    return reverse(f"admin:partner_orders_{model._meta.model_name}_changelist")
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
 def carried(response):
