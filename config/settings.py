@@ -280,10 +280,12 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Onetill 一柜通",
     "VERSION": "1.0.0",
     "DESCRIPTION": _(
-        "Every call carries the client's token. All but those of document 003 and the look-ups carry a `timestamp` "
-        "within five minutes of now and a `sign` as well: all other parameters but the empty ones, sorted by name, "
-        "joined as `name=value` with `&`, then `&key=<secret>`; MD5, or HMAC-SHA256 under the secret, hexadecimal. A "
-        "number counts as the text that stands in the JSON."
+        "Calls carry the client's token. Two families need none: `pay` of document 002 is proven by its `sign` alone, "
+        "and a call of document 004 by `timestamp` and `sign` of the client that its `app_id` names. With a token, "
+        "the calls of documents 003 and 004 and the look-ups carry nothing more; all others carry a `timestamp` "
+        "within five minutes of now and a `sign` as well, `pay` of document 002 its `sign`. The sign: all other "
+        "parameters but the empty ones, sorted by name, joined as `name=value` with `&`, then `&key=<secret>`; MD5, or "
+        "HMAC-SHA256 under the secret, hexadecimal. A number counts as the text that stands in the JSON."
     ),
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

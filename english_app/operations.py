@@ -145,7 +145,7 @@ def init(*, client: ApiClient, command: InitCommand, at: datetime.datetime, requ
     """
     customer = customers.by_user_id(client_id=client.pk, user_id=command.user_id)
     if command.money_fen:
-        charge_queries.account_for(client_id=client.pk, channel=command.pay_way, mode=Mode.APP, family=FAMILY)
+        _check_pay_way(client_id=client.pk, pay_way=command.pay_way)
     with transaction():
         locked = Customer.objects.select_for_update(of=("self",), no_key=True).get(pk=customer.customer_id)
         if locked.is_frozen:
@@ -161,6 +161,14 @@ def init(*, client: ApiClient, command: InitCommand, at: datetime.datetime, requ
     recharge = purchase.recharge  # read or made with it
     charge = _lead_to_gateway(client=client, recharge=recharge, purchase=purchase, at=at)
     return Initiated(purchase=purchase.order, recharge=recharge.order, charge=charge)
+
+
+def _check_pay_way(*, client_id: int, pay_way: str) -> None:
+    try:
+        charge_queries.account_for(client_id=client_id, channel=pay_way, mode=Mode.APP, family=FAMILY)
+    except charge_queries.NoGatewayAccount as error:
+        error.field = "pay_way_name"
+        raise
 
 
 @transaction_required

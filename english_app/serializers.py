@@ -27,7 +27,7 @@ class BoundedField(WholeNumberField):
 
     def __init__(self, *, least: int, most: int, **kwargs: Any) -> None:
         self.least, self.most = least, most
-        super().__init__(**kwargs)
+        super().__init__(min_value=least, max_value=most, **kwargs)  # for the API pages: ours is said before theirs
 
     def to_internal_value(self, data: Any) -> int:
         number = super().to_internal_value(data)
@@ -49,6 +49,8 @@ class ListSerializer(CustomerSerializer):
 
 
 class WantedSerializer(DocumentSerializer):
+    """So many of one good."""
+
     good_id = WholeNumberField(help_text=_("A good that is on sale."))
     num = BoundedField(least=1, most=NUM_MAX, help_text=_("How many: pieces, or months of a membership."))
 

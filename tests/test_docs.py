@@ -23,6 +23,8 @@ PARTNER_ORDERS = (ROOT / "docs" / "api" / "partner_orders.md").read_text()
 CHECKOUT = (ROOT / "docs" / "api" / "checkout.md").read_text()
 WEBHOOKS = (ROOT / "docs" / "api" / "webhooks.md").read_text()
 SECRET = demo.CLIENTS["checkout"].secret
+ROOMS = ("payments", "checkout", "partner_orders", "english_app")
+ENGLISH_APP = (ROOT / "docs" / "api" / "english_app.md").read_text()
 RETURNED = {
     "out_trade_no": "20111111111",
     "client_pay_id": "",
@@ -58,7 +60,7 @@ def anchors(page):
 
 def error_codes():
     """Return every code that an error class has or that the exception handler gives to others' errors."""
-    sources = [path for room in ("payments", "checkout", "partner_orders") for path in (ROOT / room).rglob("*.py")]
+    sources = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
     ours = "\n".join(path.read_text() for path in sources if "simulator" not in path.parts)
     handler = (ROOT / "payments" / "wire" / "refusals.py").read_text()
     handler += (ROOT / "payments" / "wire" / "envelopes.py").read_text()
@@ -119,8 +121,12 @@ def test_pictures_are_small():
 
 @pytest.mark.parametrize(
     ("page", "holds", "family"),
-    [(CHECKOUT, '"timestamp": "1529035200"', "checkout"), (PARTNER_ORDERS, '"coupon_id": "", ', "partner_orders")],
-    ids=["checkout", "partner orders"],
+    [
+        (CHECKOUT, '"timestamp": "1529035200"', "checkout"),
+        (PARTNER_ORDERS, '"coupon_id": "", ', "partner_orders"),
+        (ENGLISH_APP, '"timestamp": "1529035200"', "english_app"),
+    ],
+    ids=["checkout", "partner orders", "english app"],
 )
 def test_the_sign_example_is_what_the_code_computes(page, holds, family):
     example = next(block for block in fences(page, "json") if holds in block)

@@ -108,7 +108,7 @@ def shown(customer: CustomerView) -> dict[str, Any]:
 
 def entry(transfer: Any) -> dict[str, Any]:
     """Return a transfer of `queries.statement` as its customer sees it."""
-    word, *_ids, last = transfer.reference.split(":")
+    reference: str = transfer.reference  # of a grant "grant:<client>:<its number>", of an order a charge's number
     return {
         "at": TimestampField().to_representation(transfer.at),
         "kind": transfer.account_kind,
@@ -116,5 +116,5 @@ def entry(transfer: Any) -> dict[str, Any]:
         "amount": yuan_number(transfer.amount_fen),
         "purpose": transfer.kind,
         "order_number": transfer.order.number if transfer.order else "",
-        "grant_no": last if word == "grant" else "",
+        "grant_no": reference.split(":", 2)[2] if reference.startswith("grant:") else "",
     }

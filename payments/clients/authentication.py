@@ -24,7 +24,8 @@ from payments.clients import errors, queries, signing
 from payments.clients.models import ApiClient
 from payments.clients.networks import caller
 from payments.wire.fields import UnreadableTimestamp, WholeNumberField, read_timestamp
-from payments.wire.parsers import parameters, shown
+from payments.wire.forms import parameters
+from payments.wire.parsers import shown
 
 SCHEMES = {"token", "bearer"}
 DEFAULT_APP_ID = 1  # document 004's, of a call that names none

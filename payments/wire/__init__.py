@@ -19,9 +19,9 @@ from payments.wire.fields import (
     read_timestamp,
     web_host,
 )
-from payments.wire.forms import FORM_PARSERS
+from payments.wire.forms import FORM_PARSERS, parameters
 from payments.wire.pages import CursorPagination
-from payments.wire.parsers import StrictJSONParser, parameters
+from payments.wire.parsers import StrictJSONParser
 from payments.wire.refusals import exception_handler
 
 __all__ = [

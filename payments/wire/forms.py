@@ -1,5 +1,5 @@
 """
-Form bodies, for the documents that name no format: read as strictly as JSON, into texts.
+Form bodies, for the documents that name no format, and query strings: read as strictly as JSON, into texts.
 
 What browsers, curl, Postman and Apifox send is read. What lenient readers would each read in their own way (a stray
 percent sign, a part without a name, a transfer encoding) is refused, as in `payments.wire.parsers`.
@@ -8,7 +8,7 @@ percent sign, a part without a name, a transfer encoding) is refused, as in `pay
 import io
 import re
 from collections.abc import Iterator, Mapping
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NoReturn, cast
 from urllib.parse import unquote_plus
 
 from django.conf import settings
@@ -18,9 +18,10 @@ from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.utils.http import parse_header_parameters
 from django.utils.translation import gettext_lazy as _
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 from payments.errors import Malformed
-from payments.wire.parsers import NotUTF8, body_of, flat, shown, text_of
+from payments.wire.parsers import LengthMissing, NotUTF8, body_of, flat, shown, text_of
 
 UTF8 = {"utf-8", "utf8"}
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -70,6 +71,19 @@ class StrictMultipartParser(BaseParser):
 
 
 FORM_PARSERS = (StrictFormParser, StrictMultipartParser)
+
+
+def parameters(request: Request) -> Mapping[str, Any]:
+    """
+    Return what the caller sent: the body or, where the method has none, the query string, which is a form.
+
+    :raises Malformed: for what cannot be read in one way alone
+    """
+    if request.method not in {"GET", "HEAD"}:
+        if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+            raise LengthMissing
+        return cast("Mapping[str, Any]", request.data or {})  # no body of a form is an empty QueryDict
+    return parse_form(request.META.get("QUERY_STRING", "").encode("latin-1"))  # as WSGI has bytes
 
 
 def parse_form(body: bytes) -> dict[str, str]:

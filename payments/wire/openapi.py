@@ -42,6 +42,7 @@ def described(
     methods: list[str] | None = None,
     auth: list[Any] | None = None,
     others: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] | None = None,
+    answers_a_list: bool = False,
 ) -> Callable[[Any], Any]:
     """
     Describe one call for drf-spectacular.
@@ -49,14 +50,15 @@ def described(
     `sent` and `answered` are the document's examples; `others` further pairs of them, by name.
     `values` lists, for a field of the answer, the texts it may have; `meanings` says what one means whose name does
     not tell. `methods`: of the HTTP methods that the view
-    answers, those meant; all without it. `auth`: who may call, where it is not with the token alone.
+    answers, those meant; all without it. `auth`: who may call, where it is not with the token alone. `answers_a_list`:
+    as the view says it.
     """
     examples = {document: (sent, answered), **(others or {})}
     shapes: list[dict[str, Any]] = []
     for _asked, told in examples.values():
         if (shape := schema_of(told, values, meanings=meanings)) not in shapes:
             shapes.append(shape)
-    answer = {"oneOf": shapes} if len(shapes) > 1 else shapes[0]
+    answer = {"anyOf": shapes} if len(shapes) > 1 else shapes[0]  # an empty object is of every shape
     return extend_schema(
         operation_id=f"{family}_{name}",
         summary=summary,
@@ -64,7 +66,10 @@ def described(
         methods=methods,
         auth=auth,
         request=_signed(request) if signed else request,
-        responses={200: OpenApiResponse(answer, description=_("Done.")), **_refusals(family)},
+        responses={
+            200: OpenApiResponse(answer, description=_("Done.")),
+            **_refusals(family, answers_a_list=answers_a_list),
+        },
         examples=[
             example
             for label, (asked, told) in examples.items()
@@ -76,10 +81,12 @@ def described(
     )
 
 
-def _refusals(family: str) -> dict[int, OpenApiResponse]:
+def _refusals(family: str, *, answers_a_list: bool) -> dict[int, OpenApiResponse]:
     answers = {}
     for status, (code, meaning) in REFUSALS.items():
-        refused = ENVELOPES[family].refusal(Refusal(status=status, code=code, message="…"))
+        refused = ENVELOPES[family].refusal(
+            Refusal(status=status, code=code, message="…", answers_a_list=answers_a_list)
+        )
         answers[status] = OpenApiResponse({**schema_of(refused), "example": refused}, description=meaning)
     return answers
 

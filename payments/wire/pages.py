@@ -17,7 +17,7 @@ from rest_framework.request import Request
 
 from payments.errors import Malformed
 from payments.wire.encoding import encode
-from payments.wire.parsers import parameters
+from payments.wire.forms import parameters
 
 _SIZE = re.compile(r"[0-9]{1,4}")
 

@@ -7,13 +7,11 @@ A sign covers the parameters, so a name given twice, or a number that reads as a
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from django.conf import settings
-from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 from rest_framework.parsers import BaseParser
-from rest_framework.request import Request
 
 from payments.errors import Malformed
 from payments.wire.encoding import WireNumber
@@ -140,16 +138,6 @@ def parse_json(text: str) -> Any:
     if _SUSPECT.search(text) or text.count("{") + text.count("[") > limit:
         _walk(value, limit=limit)
     return value
-
-
-def parameters(request: Request) -> Mapping[str, Any]:
-    """Return what the caller sent: the body or, where the method has none, the query string."""
-    if request.method not in {"GET", "HEAD"}:
-        if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
-            raise LengthMissing
-        return cast("Mapping[str, Any]", request.data or {})  # no body of a form is an empty QueryDict
-    query: QueryDict = request.query_params
-    return flat((name, value) for name, values in query.lists() for value in values)
 
 
 def flat(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -18,8 +18,8 @@ from structlog.contextvars import get_contextvars
 
 from payments.errors import Malformed
 from payments.wire.envelopes import ENVELOPES, language_of
+from payments.wire.forms import parameters
 from payments.wire.pages import CursorPagination
-from payments.wire.parsers import parameters
 
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 

@@ -30,7 +30,7 @@ from tests.web_process import ROOT, START_WITHIN_S, STOP_WITHIN_S, _test_databas
 from tests.world import make_client, make_customer
 
 PERMISSIONS = ("point_pay", "grant_value", "ship_partnerorder")
-FAMILIES = ["checkout", "partner_orders", "payments"]
+FAMILIES = ["checkout", "english_app", "partner_orders", "payments"]
 CAGED_PHONE, CAGED_NAME = "13912345678", "秘密客户甲"
 PATIENCE_S = 60  # no test is about how long an answer takes, unless it says so
 
@@ -153,7 +153,7 @@ def site(transactional_db, site_process):
 @pytest.fixture
 def shop(db):
     """The documents' client, which may do everything, and their customer."""
-    shop = make_client(permissions=PERMISSIONS, families=FAMILIES)
+    shop = make_client(permissions=PERMISSIONS, families=FAMILIES, app_id=1)
     shop.customer = make_customer(client=shop, points_fen=13_128)
     return shop
 
@@ -161,7 +161,7 @@ def shop(db):
 @pytest.fixture
 def rival(db):
     """Another client, with a customer of the same name."""
-    rival = make_client(name="rival", secret="rival-secret", permissions=PERMISSIONS, families=FAMILIES)
+    rival = make_client(name="rival", secret="rival-secret", permissions=PERMISSIONS, families=FAMILIES, app_id=2)
     rival.customer = make_customer(client=rival, points_fen=13_128)
     return rival
 

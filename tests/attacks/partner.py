@@ -16,7 +16,7 @@ from tests.world import grant
 
 def stock_up(shop):
     """Give the shop a pack and its customer an address, a coupon and money."""
-    grant(customer=shop.customer, kind=Kind.BALANCE, amount_fen=100_000, reference="partner")
+    grant(customer=shop.customer, kind=Kind.BALANCE, amount_fen=100_000, reference="opening:partner")
     make_address(customer=shop.customer, pk=ADDRESS_ID)
     make_coupon(customer=shop.customer)
     make_pack(client=shop, uid=PACK_UID)

@@ -27,6 +27,10 @@ ADDRESS_ID = 777_000_001  # no sequence comes there
 BUY = USER | {"pay_type": 1, "gift_pos_id": PACK_UID, "coupon_id": "", "address_id": ADDRESS_ID}
 PARCEL = {"order_no": "NUMBER", "order_express_name": "顺丰速运", "order_express_number": "SF1641549475356"}
 RECIPIENT = USER | {"name": "李雷", "phone": "13800138000", "address": "上海市", "is_default": 1}
+GOOD_ID = 777_000_002
+GOODS = USER | {"goods_list": f'[{{"good_id": {GOOD_ID}, "num": 1}}]'}
+LEARN = GOODS | {"title": "会员购买", "price_total": "29", "money": "29", "pay_way_name": "alipay"}
+OF_PURCHASE = USER | {"order_sn": "NUMBER"}
 NAMED = {"out_trade_no": PAY["out_trade_no"]}
 
 
@@ -87,6 +91,13 @@ ROUTES = {
         Route("POST", "/app/partner/address/delete", "client", USER | {"address_id": ADDRESS_ID})
     ],
     r"^app/partner/": [Route("POST", "/app/partner/nothing", "nowhere")],
+    r"^english/order/payWay/?$": both("/english/order/payWay", {}),
+    r"^english/order/lists/?$": both("/english/order/lists", USER),
+    r"^english/order/submitGoodsOrder/?$": both("/english/order/submitGoodsOrder", GOODS),
+    r"^english/order/init/?$": both("/english/order/init", LEARN),
+    r"^english/order/pay/?$": both("/english/order/pay", OF_PURCHASE),
+    r"^english/order/cancel/?$": both("/english/order/cancel", OF_PURCHASE),
+    r"^english/": [Route("POST", "/english/nothing", "nowhere")],
     r"^rest/order/?$": [Route("POST", "/rest/order", "client", ORDER)],
     r"^rest/wx/push_order/?$": [Route("POST", "/rest/wx/push_order", "client", PUSH | {"type": "NATIVE"})],
     r"^rest/ali/push_order/?$": [Route("POST", "/rest/ali/push_order", "client", PUSH | {"type": "APP"})],

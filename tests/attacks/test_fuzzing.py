@@ -20,13 +20,16 @@ from schemathesis.specs.openapi.checks import (
 
 from payments.clients import signing
 from payments.wire.encoding import WireNumber
-from tests.attacks.partner import stock_up
-from tests.attacks.routes import ADDRESS_ID
+from tests.attacks import english, partner
+from tests.attacks.routes import ADDRESS_ID, GOODS
 from tests.partner_orders.world import PACK_UID
 from tests.world import SECRET, TOKEN
 
 EXAMPLES = 50
-OURS = {"user_id": "442090", "ee_no": "a09999", "gift_pos_id": PACK_UID, "address_id": ADDRESS_ID}
+OURS = {
+    "user_id": "442090", "ee_no": "a09999", "gift_pos_id": PACK_UID, "address_id": ADDRESS_ID, "app_id": 1,
+    "goods_list": GOODS["goods_list"],
+}  # fmt: skip
 CONFORMANCE = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
     response_schema_conformance,
@@ -36,7 +39,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def description(site, shop):
-    stock_up(shop)
+    partner.stock_up(shop)
+    english.stock_up(shop)
     document = site.http.get("/schema/", params={"format": "json"}).json()
     return schemathesis.openapi.from_dict(document)
 
@@ -48,8 +52,9 @@ def read(params):
 
 def of_our_customer(case):
     """Chance finds no customer: where the machine names one, it is ours."""
-    if isinstance(case.body, dict):
-        case.body |= {name: value for name, value in OURS.items() if name in case.body}
+    for part in (case.body, case.query):
+        if isinstance(part, dict):
+            part |= {name: value for name, value in OURS.items() if name in part}
     if "user_id" in (case.path_parameters or {}):
         case.path_parameters["user_id"] = OURS["user_id"]
     return case
@@ -85,7 +90,7 @@ def test_whatever_is_sent_the_answer_is_as_described(site, description, mode):
 
         @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
                   suppress_health_check=list(HealthCheck))  # fmt: skip
-        @given(case=operation.as_strategy(generation_mode=mode))
+        @given(case=operation.as_strategy(generation_mode=mode).map(of_our_customer))
         def attack(case):
             response = send(site, case)
             seen[response.status_code] += 1
@@ -107,9 +112,11 @@ def test_no_described_call_is_answered_without_the_token_and_the_secret(site, de
 
         @settings(max_examples=2, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
                   suppress_health_check=list(HealthCheck))  # fmt: skip
-        @given(case=operation.as_strategy())
+        @given(case=operation.as_strategy().map(of_our_customer))
         def attack(case):
-            for token, secret in (("", SECRET), ("no-such-token", SECRET), (TOKEN, "no-such-secret"), (TOKEN, "")):
+            is_english = case.path.startswith("/english/")  # there the app's sign is the other proof
+            nobody = ("", "no-such-secret" if is_english else SECRET)
+            for token, secret in (nobody, ("no-such-token", SECRET), (TOKEN, "no-such-secret"), (TOKEN, "")):
                 response = send(site, case, token=token, secret=secret)
                 assert response.status_code == 401, (token, secret)
                 case.validate_response(response, checks=CONFORMANCE)

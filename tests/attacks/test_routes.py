@@ -8,10 +8,11 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver
 
+from english_app.models import EnglishOrder
 from partner_orders.models import PartnerOrder
 from payments.clients import signing
 from payments.models import Order, Refund, Transfer
-from tests.attacks import partner
+from tests.attacks import english, partner
 from tests.attacks.routes import GRANT, ROUTES, Route
 from tests.calls import body, signed
 from tests.payments.api.accounts import connect_wechat_v2
@@ -73,6 +74,9 @@ def test_control_a_good_call_is_answered(shop, route, request):
     if route.path.startswith("/app/partner/"):
         assert call(route, number=partner.prepared(shop, route.path)).json()["code"] == 1
         return
+    if route.path.startswith("/english/"):
+        assert call(route, number=english.prepared(shop, route.path)).json()["code"] == 0
+        return
     if "refund" in route.path:
         number = refundable(shop)
         if "detail" in route.path:
@@ -113,6 +117,9 @@ def refundable(shop):
     ids=str,
 )
 def test_who_does_not_prove_who_they_are_gets_nothing(shop, rival, route, change, code):
+    if route.path.startswith("/english/") and change == {"token": ""}:  # there the app's sign is the other proof
+        change, code = {"token": "", "secret": "rival-secret"}, (401, "sign_wrong")
+
     response = call(route, **change)
 
     assert (response.status_code, code_of(response)) == code
@@ -185,6 +192,21 @@ def test_the_packs_of_others_are_unknown_word_for_word(shop, rival, name):
     assert (theirs.status_code, none.status_code) == (404, 404)
     assert theirs.content == none.content
     assert list(PartnerOrder.objects.values()) == before
+
+
+@pytest.mark.parametrize("name", ["pay", "cancel"])
+def test_the_purchases_of_others_are_unknown_word_for_word(shop, rival, name):
+    path = f"/english/order/{name}"
+    number = english.prepared(shop, path)
+    before = list(EnglishOrder.objects.values())
+    keys = {"token": "rival-token", "secret": "rival-secret"}
+
+    for route in ROUTES[rf"^english/order/{name}/?$"]:
+        theirs, none = call(route, number=number, **keys), call(route, number="2" * 20, **keys)
+
+        assert (theirs.status_code, none.status_code) == (404, 404)
+        assert theirs.content == none.content
+    assert list(EnglishOrder.objects.values()) == before
 
 
 @pytest.mark.parametrize("path", ["/api/checkout/refund/", "/api/checkout/close/", "/rest/refund", "/rest/close"])

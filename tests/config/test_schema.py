@@ -7,9 +7,11 @@ from django.core.management import call_command
 from django.test import Client
 
 from payments.wire.openapi import schema_of
+from tests.english_app.test_document import ROW
 from tests.partner_orders.test_document import EXAMPLE as EXAMPLE_002
 
 PAY_002 = "/app/partner/order/pay/"
+ENGLISH = [f"/english/order/{name}/" for name in ("payWay", "lists", "submitGoodsOrder", "init", "pay", "cancel")]
 PARTNER_READS = ("order/list", "order/detail", "gift/list", "coupon/list", "address/list")
 # Every call of a client: what is missing here is documented nowhere.
 CALLS = {
@@ -22,6 +24,7 @@ CALLS = {
     *((f"/app/partner/{path}/", method) for path in PARTNER_READS for method in ("get", "post")),
     *((f"/app/partner/order/{name}/", "post") for name in ("cancel", "receive", "ship")),
     *((f"/app/partner/address/{name}/", "post") for name in ("add", "change", "delete")),
+    *((path, method) for path in ENGLISH for method in ("get", "post")),
     ("/api/orders/", "get"),
     ("/api/orders/{number}/", "get"),
     ("/api/charges/", "get"),
@@ -71,7 +74,7 @@ def test_every_call_asks_for_the_token(schema):
         operation["security"] == [{"token": []}]
         for path, methods in schema["paths"].items()
         for operation in methods.values()
-        if path != PAY_002
+        if path not in {PAY_002, *ENGLISH}
     )
 
 
@@ -98,6 +101,64 @@ def test_document_002s_example_is_the_documents_to_the_letter(schema):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("path", ENGLISH)
+def test_document_004_takes_a_token_or_app_time_and_sign(schema, path, method):
+    described = call(schema, path, method)
+
+    assert described["security"] == [{}, {"token": []}]
+    asked = asked_for(schema, described)
+    assert {name: asked[name] for name in ("app_id", "timestamp", "sign")} == dict.fromkeys(
+        ("app_id", "timestamp", "sign"), False
+    )
+
+
+def asked_for(schema, described):
+    """Return the parameters of a call, and whether each is required."""
+    if "requestBody" not in described:
+        return {parameter["name"]: parameter.get("required", False) for parameter in described["parameters"]}
+    reference = described["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    body = schema["components"]["schemas"][reference.rpartition("/")[2]]
+    return {name: name in body.get("required", []) for name in body["properties"]}
+
+
+@pytest.mark.parametrize("path", ENGLISH)
+def test_document_004_takes_the_same_by_get_and_by_post(schema, path):
+    by_get, by_post = (call(schema, path, method) for method in ("get", "post"))
+
+    assert asked_for(schema, by_get) == asked_for(schema, by_post)
+    assert by_get["responses"] == by_post["responses"]
+    assert set(by_post["requestBody"]["content"]) == {
+        "application/json", "application/x-www-form-urlencoded", "multipart/form-data",
+    }  # fmt: skip
+
+
+def test_document_004s_row_has_the_documents_23_keys_in_its_order(schema):
+    answer = example(call(schema, "/english/order/lists/")["responses"]["200"]["content"])
+
+    assert list(answer) == ["code", "msg", "data"]
+    assert list(answer["data"][0]) == list(ROW)
+
+
+def test_document_004s_params_have_the_documents_keys_for_each_way_to_pay(schema):
+    told = call(schema, "/english/order/init/")["responses"]["200"]["content"]["application/json"]["examples"]
+
+    assert {name: list(shown["value"]["data"]["params"]) for name, shown in told.items()} == {
+        "004": ["payway_account_name", "appid", "partnerid", "email", "privatekey", "order_string"],
+        "WeChat": ["partnerid", "md5signstr", "rsmd5", "starttime"],
+        "Balance": [],
+    }
+    assert told["004"]["value"]["data"]["params"]["privatekey"] == ""
+
+
+@pytest.mark.parametrize(("name", "data"), [("payWay", []), ("lists", []), ("init", None), ("pay", None)])
+def test_document_004_is_refused_in_its_envelope(schema, name, data):
+    refusal = call(schema, f"/english/order/{name}/")["responses"]["404"]["content"]["application/json"]["schema"]
+
+    assert list(refusal["properties"]) == ["code", "msg", "data", "error_code"]
+    assert refusal["example"]["data"] == data
+
+
 @pytest.mark.parametrize("path", [f"/app/partner/{path}/" for path in PARTNER_READS])
 def test_what_reads_takes_the_same_by_get_and_by_post(schema, path):
     reference = call(schema, path)["requestBody"]["content"]["application/json"]["schema"]["$ref"]
@@ -122,7 +183,7 @@ def test_the_documents_own_examples_are_the_examples(schema):
 def test_each_answer_of_a_call_with_several_has_its_shape(schema):
     answer = call(schema, "/rest/ali/push_order/")["responses"]["200"]["content"]["application/json"]
 
-    shapes = [list(shape["properties"]["data"]["properties"]) for shape in answer["schema"]["oneOf"]]
+    shapes = [list(shape["properties"]["data"]["properties"]) for shape in answer["schema"]["anyOf"]]
     assert shapes == [["qr_code", "qrCode"], ["order_string", "orderString"]]
     assert set(answer["examples"]) == {"QRCODE", "APP"}
 

@@ -7,6 +7,7 @@ from payments.models import ApiClient
 from payments.transactions import transaction
 from tests.english_app import world
 from tests.english_app.dealings import NOW
+from tests.english_app.refusing import CALLERS, World
 from tests.english_app.world import MONTH_FEN
 
 
@@ -52,3 +53,9 @@ def bought(shop, learner, month):
 def limited(shop):
     """What one person alone may refund is less than a month."""
     ApiClient.objects.filter(pk=shop.pk).update(approval_above_fen=MONTH_FEN - 1)
+
+
+@pytest.fixture(name="world", params=CALLERS)
+def world_of_a_caller(request, db):
+    """Whose calls are refused: a client's with a token, the default app's without one, a listed network's."""
+    return World(request.param)

@@ -66,14 +66,8 @@ It succeeds as a whole or not at all; how is in [refunds](refunds.md).
 {_partner_statuses()}
 ## English app: whether a purchase is delivered
 
-```mermaid
-{machine.as_mermaid(english_states.DELIVERIES, first=[english_states.Delivery.WAITING])}```
-
 {_table(english_states.DELIVERIES)}
 ## English app: whether an order is to be returned
-
-```mermaid
-{machine.as_mermaid(english_states.RETURNS, first=[english_states.Return.NONE])}```
 
 {_table(english_states.RETURNS)}
 `status` of document 004 is all three in one. While an order is paid, and nothing or a part of it went back, a return
