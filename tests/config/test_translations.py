@@ -49,8 +49,8 @@ def test_what_is_compiled_is_what_was_written(path):
 
 
 def texts(messages):
-    """Every message with its translation, each as a tuple: one that counts has an id for one and for many."""
-    return {as_tuple(message.id): as_tuple(message.string) for message in messages if message.id}
+    """Every message, in its context, with its translation; each a tuple: one that counts has an id for one and many."""
+    return {(message.context, as_tuple(message.id)): as_tuple(message.string) for message in messages if message.id}
 
 
 def as_tuple(text):
