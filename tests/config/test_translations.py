@@ -50,7 +50,12 @@ def test_what_is_compiled_is_what_was_written(path):
 
 def texts(messages):
     """Every message, in its context, with its translation; each a tuple: one that counts has an id for one and many."""
-    return {(message.context, as_tuple(message.id)): as_tuple(message.string) for message in messages if message.id}
+    return {(context(message), *as_tuple(message.id)): as_tuple(message.string) for message in messages if message.id}
+
+
+def context(message):
+    """Babel reads it from what is compiled as bytes."""
+    return message.context.decode() if isinstance(message.context, bytes) else message.context
 
 
 def as_tuple(text):
