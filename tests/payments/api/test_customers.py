@@ -14,7 +14,7 @@ from payments.ledger.accounts import Kind
 from payments.models import Account, AuditRow, Customer, Transfer
 from payments.wire.parsers import parse_object
 from tests.web_process import eventually
-from tests.world import SECRET, TOKEN, make_client, make_customer, place_by_balance
+from tests.world import SECRET, TOKEN, make_client, make_customer
 
 pytestmark = pytest.mark.django_db
 
@@ -287,17 +287,6 @@ class TestStatement:
         ]
         assert {(e["purpose"], e["order_number"]) for e in page["results"]} == {("grant", "")}
         assert (page["next"], page["previous"]) == (None, None)
-
-    def test_it_tells_what_an_order_took_by_the_orders_number(self):
-        customer = make_customer(client=(client := make_shop()))
-        give(client, "money", kind=Kind.BALANCE, amount_fen=10_000)
-        order = place_by_balance(customer=customer)
-
-        entries = statement()["results"]
-
-        assert [(entry["purpose"], entry["order_number"], entry["grant_no"]) for entry in entries] == [
-            ("payment", order.number, ""), ("grant", "", "money"),
-        ]  # fmt: skip
 
     def test_it_can_be_asked_for_one_account_or_one_direction(self):
         make_customer(client=(client := make_shop()))
