@@ -63,6 +63,11 @@ class MoneyTooLittle(OnetillError):
     message = _("money and the balance (¥%(balance)s) together do not cover the price. Send at least ¥%(least)s.")
 
 
+class MoneyTooMuch(OnetillError):
+    code = "money_too_much"
+    message = _("money is more than ¥%(most)s, which no payment may be. Send less.")
+
+
 class BalanceTooSmall(OnetillError):
     code = "balance_too_small"
     message = _("The balance does not cover the ¥%(total)s of this order. Pay its recharge first.")
@@ -137,6 +142,7 @@ def init(*, client: ApiClient, command: InitCommand, at: datetime.datetime, requ
     :raises CustomerFrozen: if staff have frozen the customer
     :raises pricing.GoodUnknown: for a good that is not on sale; see `pricing.price` for the others
     :raises PriceChanged: if the goods cost another sum than was sent
+    :raises MoneyTooMuch: if more is to come in than a gateway takes
     :raises MoneyTooLittle: if money and balance do not cover it
     :raises queries.AgentUnknown: for an agent that the client does not have
     :raises charge_queries.NoGatewayAccount: if the way to pay is not set up
@@ -178,6 +184,8 @@ def _offer(*, client: ApiClient, customer: CustomerView, command: InitCommand) -
     total_fen = pricing.total_fen(goods)
     if command.price_total_fen != total_fen:
         raise PriceChanged(field="price_total", total=yuan_text(total_fen))
+    if command.money_fen > pricing.TOTAL_FEN_MAX:
+        raise MoneyTooMuch(field="money", most=yuan_text(pricing.TOTAL_FEN_MAX))
     if command.money_fen + customer.balance_fen < total_fen:
         least_fen = total_fen - customer.balance_fen
         raise MoneyTooLittle(field="money", balance=yuan_text(customer.balance_fen), least=yuan_text(least_fen))

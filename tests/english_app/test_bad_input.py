@@ -253,6 +253,11 @@ def test_money_that_does_not_cover_it_with_the_balance_is_refused_with_the_least
     assert "19.00" in sentence
 
 
+@pytest.mark.parametrize("money", [Text("100000000.01"), 999_999_999_999])
+def test_money_beyond_what_a_gateway_takes_at_once_is_refused_and_leaves_no_orders(client, world, money):
+    refuse(client, world, "init", status=422, code="money_too_much", field="money", money=money)
+
+
 def test_a_way_to_pay_that_is_not_set_up_is_refused(client, world):
     refuse(client, world, "init", status=422, code="no_gateway_account", field="pay_way_name", pay_way_name="wechat")
 
