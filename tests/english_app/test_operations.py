@@ -8,9 +8,12 @@ from django.utils import timezone
 from english_app import deliveries, operations, returns
 from english_app.models import EnglishOrder, Grant, Membership
 from english_app.states import wire_status
+from payments.charges import operations as charges
 from payments.charges import queries as charge_queries
+from payments.charges.operations import RefusedByGateway
+from payments.gateways.base import Mode
 from payments.ledger.models import Transfer
-from payments.models import Order
+from payments.models import Charge, Order
 from tests.english_app import world
 from tests.world import balance_fen
 
@@ -116,3 +119,60 @@ def test_a_client_whose_orders_wait_a_moment_still_has_recharges_that_can_be_pai
     made = world.init(client=client, goods={world.make_month(client=client): 1}, money_fen=2_900)
 
     assert made.charge.payload["order_string"]
+
+
+def just_before_the_gateway_is_asked(monkeypatch, happens):
+    """`happens` is called with the attempt's id, once."""
+    real = charges.submit
+
+    def submit(*, charge_id, at):
+        monkeypatch.setattr(charges, "submit", real)
+        happens(Charge.objects.get(pk=charge_id))
+        return real(charge_id=charge_id, at=at)
+
+    monkeypatch.setattr(charges, "submit", submit)
+
+
+def test_a_recharge_that_is_paid_while_the_same_call_comes_again_is_not_to_be_paid_again(client, monkeypatch):
+    world.make_learner(client=client)
+    month = world.make_month(client=client)
+    first = world.init(client=client, goods={month: 1}, money_fen=2_900)
+    just_before_the_gateway_is_asked(monkeypatch, world.settle)
+
+    again = world.init(client=client, goods={month: 1}, money_fen=2_900)
+
+    assert (again.purchase, again.recharge, again.charge) == (first.purchase, first.recharge, None)
+
+
+def test_a_refusal_does_not_close_the_purchase_whose_recharge_was_paid_another_way(client, monkeypatch):
+    customer = world.make_learner(client=client)
+    month = world.make_month(client=client)
+
+    def paid_elsewhere(charge):
+        other = charges.start(
+            order_id=charge.order_id, channel="alipay", mode=Mode.PAGE, actor="cashier", at=timezone.now()
+        )
+        Charge.objects.filter(pk=charge.pk).update(status="failed")
+        world.settle(other)
+
+    just_before_the_gateway_is_asked(monkeypatch, paid_elsewhere)
+    made = world.init(client=client, goods={month: 1}, money_fen=2_900)
+
+    assert (status_of(made.recharge), status_of(made.purchase), made.charge) == (4, 0, None)
+    assert balance_fen(customer) == 2_900
+
+
+def test_a_refusal_is_told_although_the_balance_has_paid_the_purchase_meanwhile(client, monkeypatch):
+    world.make_learner(client=client, balance_fen=2_900)
+    month = world.make_month(client=client)
+
+    def paid_from_the_balance(charge):
+        Charge.objects.filter(pk=charge.pk).update(status="failed")
+        purchase = EnglishOrder.objects.get(recharge__order=charge.order_id).order
+        operations.pay(client=client, user_id="1", number=purchase.number, at=timezone.now())
+
+    just_before_the_gateway_is_asked(monkeypatch, paid_from_the_balance)
+    with pytest.raises(RefusedByGateway):
+        world.init(client=client, goods={month: 1}, money_fen=2_900)
+
+    assert sorted(Order.objects.values_list("kind", "status")) == [("goods", "pay_finished"), ("recharge", "closed")]
