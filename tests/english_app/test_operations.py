@@ -9,7 +9,6 @@ from english_app import deliveries, operations, returns
 from english_app.models import EnglishOrder, Grant, Membership
 from english_app.states import wire_status
 from payments.charges import operations as charges
-from payments.charges import queries as charge_queries
 from payments.charges.operations import RefusedByGateway
 from payments.gateways.base import Mode
 from payments.ledger.models import Transfer
@@ -104,11 +103,6 @@ def test_the_same_call_finds_the_pair_while_both_wait(client):
     assert (again.purchase, again.charge) == (first.purchase, first.charge)
     assert late.purchase != first.purchase
     assert Order.objects.count() == EnglishOrder.objects.count() == 4
-
-
-def test_what_was_paid_and_not_yet_told_is_asked_about(client):
-    with pytest.raises(charge_queries.NoGatewayAccount):
-        charge_queries.account_for(client_id=client.pk, channel="wechat", mode="app")
 
 
 def test_a_client_whose_orders_wait_a_moment_still_has_recharges_that_can_be_paid(client):
