@@ -1,6 +1,7 @@
 """What goes out, key by key as document 004 has it: an empty string where nothing has happened yet."""
 
 import datetime
+import re
 from typing import Any
 
 from django.utils import timezone
@@ -11,6 +12,8 @@ from payments.gateways.models import Channel
 from payments.models import Charge, GatewayAccount
 from payments.money import yuan_number
 from payments.wire import clock
+
+_EXACT = re.compile(r"0|[1-9][0-9]{0,14}")  # more digits than that become another number in JavaScript
 
 
 def pay_way(channel: Channel) -> dict[str, Any]:
@@ -83,8 +86,8 @@ def _alipay(account: GatewayAccount, *, order_string: str) -> dict[str, Any]:
 
 
 def _id(text: str) -> int | str:
-    """Return an id that the document has as int: as one, where it reads the same."""
-    return int(text) if text.isascii() and text.isdecimal() and text == str(int(text)) else text
+    """Return an id that the document has as int: as one, where every reader of JSON reads the same."""
+    return int(text) if _EXACT.fullmatch(text) else text
 
 
 def _day(at: datetime.datetime | None) -> str:

@@ -5,6 +5,7 @@ Buying in the English app, in two calls.
 WeChat or Alipay to pay that. `pay` pays the purchase from the balance.
 """
 
+import contextlib
 import dataclasses
 import datetime
 
@@ -18,6 +19,7 @@ from payments.charges import operations as charges
 from payments.charges import queries as charge_queries
 from payments.charges.operations import GATEWAY_MARGIN, GATEWAY_MINIMUM, OrderExpired, OrderNotPayable, RefusedByGateway
 from payments.charges.placement import Document, NoNumberFree, Placement, fingerprint_of, place
+from payments.charges.states import OPEN
 from payments.charges.states import Status as ChargeStatus
 from payments.closing import operations as closing
 from payments.customers import queries as customers
@@ -284,18 +286,24 @@ def _lead_to_gateway(
             order_id=recharge.order_id, channel=recharge.pay_way, mode=Mode.APP, actor=client.actor, at=at
         )
     except RefusedByGateway:
-        for order_id in (recharge.order_id, purchase.order_id):
-            closing.close(order_id=order_id, actor=client.actor, at=at, reason=REFUSED)
+        try:
+            closing.close(order_id=recharge.order_id, actor=client.actor, at=at, reason=REFUSED)
+        except closing.OrderNotClosable:  # another attempt at it was paid meanwhile
+            return None
+        with contextlib.suppress(closing.OrderNotClosable):  # the balance has paid it meanwhile
+            closing.close(order_id=purchase.order_id, actor=client.actor, at=at, reason=REFUSED)
         raise
     except (OrderNotPayable, OrderExpired):
         return None
-    if charge.status != ChargeStatus.PENDING:
+    if charge.status == ChargeStatus.PENDING:
+        return charge
+    if charge.status in OPEN:
         raise PaymentUnanswered
-    return charge
+    return None
 
 
 @outside_transaction
-def pay(*, client: ApiClient, user_id: str, number: str, at: datetime.datetime) -> None:
+def pay(*, client: ApiClient, user_id: str, number: str, at: datetime.datetime, request_id: str = "") -> None:
     """
     Pay a purchase from the balance; paying it again changes nothing.
 
@@ -318,24 +326,24 @@ def pay(*, client: ApiClient, user_id: str, number: str, at: datetime.datetime) 
     if document.order.customer.is_frozen:
         raise CustomerFrozen(field="user_id")
     try:
-        _pay(order_id=document.order_id, actor=client.actor, at=at)
+        _pay(order_id=document.order_id, actor=client.actor, at=at, request_id=request_id)
     except NotEnough:
         recharge = EnglishOrder.objects.filter(purchase=document).first()
         if recharge is None or not _has_come(recharge, at=at):
             raise _too_small(document) from None
         try:
-            _pay(order_id=document.order_id, actor=client.actor, at=at)
+            _pay(order_id=document.order_id, actor=client.actor, at=at, request_id=request_id)
         except NotEnough:
             raise _too_small(document) from None
 
 
-def _pay(*, order_id: int, actor: str, at: datetime.datetime) -> None:
+def _pay(*, order_id: int, actor: str, at: datetime.datetime, request_id: str) -> None:
     with transaction():
         order = orders.lock(order_id=order_id)
         if order.status == Status.PAY_FINISHED:  # by another call, at this very moment
             return
         try:
-            from_balance.pay_from_balance(order=order, actor=actor, at=at)
+            from_balance.pay_from_balance(order=order, actor=actor, at=at, request_id=request_id)
         except (OrderNotPayable, OrderExpired) as error:
             error.field = "order_sn"
             raise

@@ -123,7 +123,7 @@ def _check_returnable(*, order: Order, document: EnglishOrder, at: datetime.date
 
 @outside_transaction
 def approve(
-    *, order_id: int, actor: str, at: datetime.datetime, reason: str = "", as_seen: str = "", request_id: str = ""
+    *, order_id: int, actor: str, at: datetime.datetime, as_seen: str = "", request_id: str = ""
 ) -> EnglishOrder:
     """
     Let a return go: all that is left of the order's money goes back to where it came from.
@@ -138,9 +138,7 @@ def approve(
         order, document = deliveries.lock(order_id=order_id)
         _decide(document=document, event=ReturnEvent.APPROVE, actor=actor, at=at, as_seen=as_seen)
         document.save(update_fields=["returning", "decided_by", "decided_at"])
-        audit.record(
-            actor=actor, action="english.return_approve", subject=order.subject, request_id=request_id, reason=reason
-        )
+        audit.record(actor=actor, action="english.return_approve", subject=order.subject, request_id=request_id)
     _settle(order_id=order_id, at=at)
     return EnglishOrder.objects.select_related("order", "refund").get(order_id=order_id)
 
@@ -187,9 +185,12 @@ def _fail(*, document: EnglishOrder, message: str, at: datetime.datetime) -> Non
 
 def settle_due(*, at: datetime.datetime) -> int:
     """Ask for refunds of approved returns that have none yet, and end returns whose refund was not made."""
-    # Not those whose refund waits for a second person: many of them would keep the others waiting.
+    # Not those whose refund waits for a second person, and those for which another refund waits come last: many of them
+    # would keep the others waiting.
     can_go_on = Q(refund__isnull=True) | Q(refund__status__in=NOT_MADE)
-    approved = EnglishOrder.objects.filter(can_go_on, returning=Return.APPROVED).order_by("pk")
+    approved = EnglishOrder.objects.filter(can_go_on, returning=Return.APPROVED).order_by(
+        "order__refunding_goods_fen", "pk"
+    )
     order_ids = list(approved.values_list("order_id", flat=True)[:BATCH])
     for order_id in order_ids:
         try:
@@ -222,7 +223,8 @@ def _refund(*, document: EnglishOrder, at: datetime.datetime) -> None:
     """Refund what is left of the order under a number of this return's own, and note which refund that is."""
     order = document.order
     refund_no = f"{order.number}-return-{document.return_asks}"
-    made = refund_queries.by_refund_no(client_id=order.client_id, refund_no=refund_no)
+    # Not whatever the client itself may have refunded under that number.
+    made = order.refunds.filter(refund_no=refund_no, requested_by=document.decided_by).first()
     if made is None:
         if order.refunding_goods_fen:  # another refund is on its way: how much is left shows when it has ended
             return
@@ -234,5 +236,6 @@ def _refund(*, document: EnglishOrder, at: datetime.datetime) -> None:
             return
     with transaction():
         _order, locked = deliveries.lock(order_id=order.pk)
-        locked.refund = made
-        locked.save(update_fields=["refund"])
+        if locked.return_asks == document.return_asks:  # not another ask's, of which somebody decides by now
+            locked.refund = made
+            locked.save(update_fields=["refund"])

@@ -79,8 +79,12 @@ class EnglishViewSet(FamilyViewSet):
         """Pay a purchase from the balance."""
         given = self.validated(OrderSerializer)
         operations.pay(
-            client=client_of(request), user_id=given["user_id"], number=given["order_sn"], at=timezone.now()
-        )  # fmt: skip
+            client=client_of(request),
+            user_id=given["user_id"],
+            number=given["order_sn"],
+            at=timezone.now(),
+            request_id=request_id(),
+        )
         bind_contextvars(order=given["order_sn"])  # there is such an order: no log has whatever somebody sends
         return self.success({})
 

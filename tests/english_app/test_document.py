@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from english_app import deliveries, returns
 from english_app.models import EnglishOrder, OrderLine
-from payments.models import Charge, Order
+from payments.models import AuditRow, Charge, Order
 from tests.english_app import world
 from tests.english_app.calls import TOKEN, WAYS, data, send, stamped
 from tests.payments.api.accounts import connect_wechat_v2, connect_wechat_v3
@@ -191,6 +191,27 @@ def test_a_user_id_that_is_no_number_is_told_as_it_is(client, shop, alipay):
     [row, _purchase] = data(client, "lists", {"user_id": "01"})
 
     assert row["user_id"] == "01"
+
+
+@pytest.mark.parametrize(("digits", "kind"), [(15, int), (16, str)])
+def test_a_user_id_is_told_as_a_number_where_every_reader_of_json_reads_it_as_that_one(
+    client, shop, alipay, digits, kind
+):
+    user_id = "9" * digits
+    world.make_learner(client=shop.client, user_id=user_id)
+    data(client, "init", shop.init(user_id=user_id, money=29))
+
+    [row, _purchase] = data(client, "lists", {"user_id": user_id})
+
+    assert row["user_id"] == kind(user_id)
+
+
+def test_a_payment_is_audited_under_the_id_of_its_call(client, shop):
+    made = data(client, "init", shop.init(money=0, price_total=9.9, goods_list=[{"good_id": shop.card.pk, "num": 1}]))
+
+    data(client, "pay", {"user_id": 1, "order_sn": made["pay_order_sn"]}, headers={"x-request-id": "the-call-of-pay"})
+
+    assert AuditRow.objects.get(action="charge.paid").request_id == "the-call-of-pay"
 
 
 def test_pages_are_counted_from_1_and_the_newest_is_first(client, shop, alipay):

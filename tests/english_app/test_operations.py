@@ -8,9 +8,11 @@ from django.utils import timezone
 from english_app import deliveries, operations, returns
 from english_app.models import EnglishOrder, Grant, Membership
 from english_app.states import wire_status
-from payments.charges import queries as charge_queries
+from payments.charges import operations as charges
+from payments.charges.operations import RefusedByGateway
+from payments.gateways.base import Mode
 from payments.ledger.models import Transfer
-from payments.models import Order
+from payments.models import Charge, Order
 from tests.english_app import world
 from tests.world import balance_fen
 
@@ -103,11 +105,6 @@ def test_the_same_call_finds_the_pair_while_both_wait(client):
     assert Order.objects.count() == EnglishOrder.objects.count() == 4
 
 
-def test_what_was_paid_and_not_yet_told_is_asked_about(client):
-    with pytest.raises(charge_queries.NoGatewayAccount):
-        charge_queries.account_for(client_id=client.pk, channel="wechat", mode="app")
-
-
 def test_a_client_whose_orders_wait_a_moment_still_has_recharges_that_can_be_paid(client):
     world.make_learner(client=client)
     type(client).objects.update(order_ttl_seconds=10)
@@ -116,3 +113,60 @@ def test_a_client_whose_orders_wait_a_moment_still_has_recharges_that_can_be_pai
     made = world.init(client=client, goods={world.make_month(client=client): 1}, money_fen=2_900)
 
     assert made.charge.payload["order_string"]
+
+
+def just_before_the_gateway_is_asked(monkeypatch, happens):
+    """`happens` is called with the attempt's id, once."""
+    real = charges.submit
+
+    def submit(*, charge_id, at):
+        monkeypatch.setattr(charges, "submit", real)
+        happens(Charge.objects.get(pk=charge_id))
+        return real(charge_id=charge_id, at=at)
+
+    monkeypatch.setattr(charges, "submit", submit)
+
+
+def test_a_recharge_that_is_paid_while_the_same_call_comes_again_is_not_to_be_paid_again(client, monkeypatch):
+    world.make_learner(client=client)
+    month = world.make_month(client=client)
+    first = world.init(client=client, goods={month: 1}, money_fen=2_900)
+    just_before_the_gateway_is_asked(monkeypatch, world.settle)
+
+    again = world.init(client=client, goods={month: 1}, money_fen=2_900)
+
+    assert (again.purchase, again.recharge, again.charge) == (first.purchase, first.recharge, None)
+
+
+def test_a_refusal_does_not_close_the_purchase_whose_recharge_was_paid_another_way(client, monkeypatch):
+    customer = world.make_learner(client=client)
+    month = world.make_month(client=client)
+
+    def paid_elsewhere(charge):
+        other = charges.start(
+            order_id=charge.order_id, channel="alipay", mode=Mode.PAGE, actor="cashier", at=timezone.now()
+        )
+        Charge.objects.filter(pk=charge.pk).update(status="failed")
+        world.settle(other)
+
+    just_before_the_gateway_is_asked(monkeypatch, paid_elsewhere)
+    made = world.init(client=client, goods={month: 1}, money_fen=2_900)
+
+    assert (status_of(made.recharge), status_of(made.purchase), made.charge) == (4, 0, None)
+    assert balance_fen(customer) == 2_900
+
+
+def test_a_refusal_is_told_although_the_balance_has_paid_the_purchase_meanwhile(client, monkeypatch):
+    world.make_learner(client=client, balance_fen=2_900)
+    month = world.make_month(client=client)
+
+    def paid_from_the_balance(charge):
+        Charge.objects.filter(pk=charge.pk).update(status="failed")
+        purchase = EnglishOrder.objects.get(recharge__order=charge.order_id).order
+        operations.pay(client=client, user_id="1", number=purchase.number, at=timezone.now())
+
+    just_before_the_gateway_is_asked(monkeypatch, paid_from_the_balance)
+    with pytest.raises(RefusedByGateway):
+        world.init(client=client, goods={month: 1}, money_fen=2_900)
+
+    assert sorted(Order.objects.values_list("kind", "status")) == [("goods", "pay_finished"), ("recharge", "closed")]

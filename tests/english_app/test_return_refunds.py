@@ -7,6 +7,7 @@ from english_app.models import RETURN_ASKS_MAX
 from english_app.returns import ReturnAskedTooOften
 from payments.models import ApiClient, Refund
 from payments.refunds import operations as refunds
+from payments.refunds.operations import RefundCommand
 from tests.english_app import world
 from tests.english_app.dealings import (
     FIRST,
@@ -183,6 +184,58 @@ def test_many_that_wait_for_a_second_person_keep_none_waiting(shop, learner, mon
     assert returns.settle_due(at=NOW) == 1
 
     assert [status_of(document.order) for document in documents] == [5, 5, 6]
+
+
+def test_many_for_which_another_refund_waits_keep_none_waiting(shop, learner, month, monkeypatch):
+    ApiClient.objects.filter(pk=shop.pk).update(approval_above_fen=0)
+    documents = [world.buy(client=shop, goods={month: 1}, at=NOW, title=f"第{n}单") for n in range(3)]
+    waiting = [refund(document, 900) for document in documents]
+    for document in documents:
+        ask(document, at=NOW)
+        approve(document, at=NOW)
+    refunds.refuse(refund_id=waiting[-1].pk, actor=SECOND, reason="r", at=NOW)
+    monkeypatch.setattr(returns, "BATCH", 2)
+
+    assert returns.settle_due(at=NOW) == 2
+
+    assert [bool(now_of(document).refund) for document in documents] == [False, False, True]
+
+
+def test_a_number_that_the_client_used_itself_is_not_taken_for_the_return_s(shop, bought, learner, month):
+    """It is told to staff, who can refund the order themselves: nothing is given back in its name."""
+    other = world.buy(client=shop, goods={month: 1}, at=NOW, title="另一单")
+    number = f"{bought.order.number}-return-1"
+    refunds.refund(
+        order_id=other.order_id, command=RefundCommand(goods_fen=100, refund_no=number), actor="client:english", at=NOW
+    )
+    ask(bought, at=NOW)
+
+    with pytest.raises(refunds.RefundNumberReused):
+        approve(bought, at=NOW)
+
+    assert (now_of(bought).returning, now_of(bought).refund) == ("approved", None)
+    refund(bought, MONTH_FEN)
+    assert (status_of(bought.order), balance_fen(learner)) == (7, 100_000 - MONTH_FEN + 100)
+
+
+def test_a_refund_that_is_noted_late_is_not_taken_for_that_of_the_next_ask(bought, limited, monkeypatch):
+    """A worker held up between the refund and its note, for as long as people take to decide."""
+    ask(bought, at=NOW)
+    real = returns.refunds.refund
+
+    def held_up(**of):
+        monkeypatch.undo()
+        made = real(**of)
+        returns.settle_due(at=NOW)
+        decide(bought, lets_go=False)
+        returns.settle_due(at=NOW)
+        ask(bought, at=NOW)
+        return made
+
+    monkeypatch.setattr(returns.refunds, "refund", held_up)
+    approve(bought, at=NOW)
+
+    assert (now_of(bought).returning, now_of(bought).refund) == ("asked", None)
 
 
 def test_one_return_s_trouble_keeps_no_other_waiting(shop, learner, month, limited, monkeypatch):

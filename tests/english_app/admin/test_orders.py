@@ -1,5 +1,7 @@
 """Staff find an English order, see all of it, and decide on its return."""
 
+import functools
+
 import pytest
 from django.utils import timezone
 
@@ -290,7 +292,8 @@ class TestRefuse:
 @pytest.mark.parametrize(("deed", "other"), [("approve", "refuse"), ("refuse", "approve")])
 def test_who_comes_after_a_colleague_is_told_so(lin, asked, deed, other):
     fields = carried(lin.get(page(asked, deed))) | REASON
-    getattr(returns, other)(order_id=asked.order_id, actor="user:wang", at=timezone.now(), reason="x")
+    decide = {"approve": returns.approve, "refuse": functools.partial(returns.refuse, reason="x")}[other]
+    decide(order_id=asked.order_id, actor="user:wang", at=timezone.now())
     before = state(asked)
 
     answer = lin.post(page(asked, deed), fields)
