@@ -193,8 +193,9 @@ class EnglishOrder(models.Model):
                 condition=Q(deliver_due_at__isnull=False),
             ),
             models.Index(name="english_order_not_delivered", fields=["-id"], condition=Q(delivery=Delivery.FAILED)),
-            models.Index(name="english_order_return_asked", fields=["-id"], condition=Q(returning=Return.ASKED)),
-            models.Index(name="english_order_return_approved", fields=["id"], condition=Q(returning=Return.APPROVED)),
+            models.Index(
+                name="english_order_returning", fields=["returning", "-id"], condition=~Q(returning=Return.NONE)
+            ),
             models.Index(name="english_order_imeil", fields=["imeil"], condition=~Q(imeil="")),
         ]
 
@@ -247,7 +248,10 @@ class Grant(models.Model):
         verbose_name = _("granted good")
         verbose_name_plural = _("granted goods")
         ordering = ["-id"]
-        indexes = [models.Index(name="english_grant_of_customer", fields=["customer", "id"])]
+        indexes = [
+            models.Index(name="english_grant_of_customer", fields=["customer", "id"]),
+            models.Index(name="english_grant_taken_back", fields=["-id"], condition=Q(taken_back_at__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return str(self.line)

@@ -138,7 +138,7 @@ def init(*, client: ApiClient, command: InitCommand, at: datetime.datetime, requ
     """
     Make a purchase and its recharge, and start the payment of the recharge in the customer's app.
 
-    While both wait, the same call returns them.
+    While the purchase waits and its recharge waits, or has come in, the same call returns them.
 
     :raises customers.CustomerUnknown: if the client has no customer of that user id
     :raises CustomerFrozen: if staff have frozen the customer
@@ -181,7 +181,7 @@ def _check_pay_way(*, client_id: int, pay_way: str) -> None:
 
 @transaction_required
 def _offer(*, client: ApiClient, customer: CustomerView, command: InitCommand) -> _Offer:
-    """Look up and price what is asked for, under the customer's lock."""
+    """Look up and price what is asked for. What the balance covers is a first answer: `pay` decides."""
     goods = pricing.price(client_id=client.pk, wanted=command.goods)
     total_fen = pricing.total_fen(goods)
     if command.price_total_fen != total_fen:
@@ -204,13 +204,10 @@ def _place(offer: _Offer, *, at: datetime.datetime, request_id: str) -> EnglishO
         offer, type=OrderType.PURCHASE, total_fen=total_fen, waits=waits + PURCHASE_WAITS_LONGER, at=at,
         request_id=request_id,
     )  # fmt: skip
-    OrderLine.objects.bulk_create(
-        OrderLine(
-            document=purchase, good=one.good, title=one.good.title, kind=one.good.kind, periods=one.good.periods,
-            period_unit=one.good.period_unit, price_fen=one.good.price_fen, num=one.num,
-        )
-        for one in offer.goods
-    )  # fmt: skip
+    lines = [one.line() for one in offer.goods]
+    for line in lines:
+        line.document = purchase
+    OrderLine.objects.bulk_create(lines)
     if offer.command.money_fen:
         recharge = _place_one(
             offer, type=OrderType.RECHARGE, total_fen=offer.command.money_fen, waits=waits, at=at,

@@ -4,9 +4,12 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from english_app.models import NUM_MAX, Good
+from english_app import memberships
+from english_app.memberships import MembershipTooLong
+from english_app.models import NUM_MAX, Good, GoodKind, Grant, OrderLine
 from payments.errors import NotFound, OnetillError
 from payments.money import yuan_text
 
@@ -47,6 +50,14 @@ class Priced:
     def sum_fen(self) -> int:
         return int(self.good.price_fen * self.num)
 
+    def line(self) -> OrderLine:
+        """Return what an order keeps of it."""
+        good = self.good
+        return OrderLine(
+            good=good, title=good.title, kind=good.kind, periods=good.periods, period_unit=good.period_unit,
+            price_fen=good.price_fen, num=self.num,
+        )  # fmt: skip
+
 
 def price(*, client_id: int, wanted: Sequence[Wanted]) -> list[Priced]:
     """
@@ -55,6 +66,7 @@ def price(*, client_id: int, wanted: Sequence[Wanted]) -> list[Priced]:
     :raises GoodUnknown: for a good that the client does not sell (any more)
     :raises TooMany: if a good is added up to more than goes into an order
     :raises TotalTooLarge: if it costs more than an order may
+    :raises MembershipTooLong: if nobody could be a member for so long
     """
     nums: Counter[int] = Counter()
     for one in wanted:
@@ -68,7 +80,19 @@ def price(*, client_id: int, wanted: Sequence[Wanted]) -> list[Priced]:
     priced = [Priced(good=goods[good_id], num=num) for good_id, num in nums.items()]
     if total_fen(priced) > TOTAL_FEN_MAX:
         raise TotalTooLarge(field="goods_list", most=yuan_text(TOTAL_FEN_MAX))
+    _check_length(priced)
     return priced
+
+
+def _check_length(priced: Iterable[Priced]) -> None:
+    """What cannot be delivered to a new member is not sold to anybody."""
+    now = timezone.now()
+    lasting = [one for one in priced if one.good.kind == GoodKind.MEMBERSHIP]
+    try:
+        memberships.end_of(Grant(line=one.line(), granted_at=now) for one in lasting)
+    except MembershipTooLong as error:
+        error.field = "goods_list"
+        raise
 
 
 def total_fen(priced: Iterable[Priced]) -> int:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from english_app.models import Agent, EnglishOrder, OrderType
 from payments.errors import NotFound
 from payments.orders.queries import OrderUnknown
-from payments.orders.states import AWAITING_CASH
+from payments.orders.states import AWAITING_CASH, Status
 
 
 class AgentUnknown(NotFound):
@@ -58,9 +58,15 @@ def detail(*, number: str, client_id: int, user_id: str) -> EnglishOrder:
 
 
 def waiting(*, customer_id: int, fingerprint: str, payable_at: datetime.datetime) -> EnglishOrder | None:
-    """Return the newest purchase that the same call made, if it and its recharge can both still be paid."""
-    recharge_waits = Q(recharge__isnull=True) | Q(
-        recharge__order__status__in=AWAITING_CASH, recharge__order__expires_at__gt=payable_at
+    """
+    Return the newest purchase that the same call made, if it can still be paid, and its recharge too or it has come in.
+
+    Who has paid a recharge is not asked to pay another one: their app died before it could pay the purchase.
+    """
+    recharge_waits = (
+        Q(recharge__isnull=True)
+        | Q(recharge__order__status=Status.PAY_FINISHED)
+        | Q(recharge__order__status__in=AWAITING_CASH, recharge__order__expires_at__gt=payable_at)
     )
     return (
         documents()

@@ -147,11 +147,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='englishorder',
-            index=models.Index(condition=models.Q(('returning', 'asked')), fields=['-id'], name='english_order_return_asked'),
-        ),
-        migrations.AddIndex(
-            model_name='englishorder',
-            index=models.Index(condition=models.Q(('returning', 'approved')), fields=['id'], name='english_order_return_approved'),
+            index=models.Index(condition=models.Q(('returning', 'none'), _negated=True), fields=['returning', '-id'], name='english_order_returning'),
         ),
         migrations.AddIndex(
             model_name='englishorder',
@@ -188,6 +184,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='englishorder',
             constraint=models.CheckConstraint(condition=models.Q(('returning__in', ['none', 'failed']), ('deliver_due_at__isnull', True), _connector='OR'), name='english_order_nothing_delivered_while_returned'),
+        ),
+        migrations.AddIndex(
+            model_name='grant',
+            index=models.Index(condition=models.Q(('taken_back_at__isnull', False)), fields=['-id'], name='english_grant_taken_back'),
         ),
         migrations.AddConstraint(
             model_name='good',

@@ -51,7 +51,8 @@ def make_world():
     approve(returned, at=at)
     partly = world.buy(client=client, goods={month: 1}, at=at, title="partly")
     refund(partly, 100, at=at)
-    failed = paid(client=client, goods={world.make_month(client=client, periods=1_200): 2}, at=at)
+    with world.no_limit():
+        failed = paid(client=client, goods={world.make_month(client=client, periods=1_200): 2}, at=at)
     for hours in range(len(deliveries.AGAIN_AFTER) + 1):
         deliveries.deliver_due(at=at + datetime.timedelta(hours=hours))
     due = paid(client=client, goods={card: 5}, at=at)

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from english_app import deliveries, operations, returns
+from english_app.memberships import MembershipTooLong
 from english_app.models import EnglishOrder, Grant, Membership
 from english_app.states import wire_status
 from payments.charges import operations as charges
@@ -170,3 +171,35 @@ def test_a_refusal_is_told_although_the_balance_has_paid_the_purchase_meanwhile(
         world.init(client=client, goods={month: 1}, money_fen=2_900)
 
     assert sorted(Order.objects.values_list("kind", "status")) == [("goods", "pay_finished"), ("recharge", "closed")]
+
+
+def test_who_has_paid_the_recharge_is_not_asked_to_pay_another_one(client):
+    """The app died between WeChat's or Alipay's SDK and `pay`: its customer begins anew."""
+    customer = world.make_learner(client=client)
+    month = world.make_month(client=client)
+    first = world.init(client=client, goods={month: 1}, money_fen=2_900)
+    world.settle(first.charge)
+
+    again = world.init(client=client, goods={month: 1}, money_fen=2_900)
+
+    assert (again.purchase, again.recharge, again.charge) == (first.purchase, first.recharge, None)
+    operations.pay(client=client, user_id="1", number=again.purchase.number, at=timezone.now())
+    assert (status_of(first.purchase), balance_fen(customer)) == (2, 0)
+    third = world.init(client=client, goods={month: 1}, money_fen=2_900)
+    assert third.purchase != first.purchase
+    assert third.charge is not None
+
+
+@pytest.mark.parametrize(("pieces", "fits"), [(1, True), (2, False), (999, False)])
+def test_what_nobody_can_be_a_member_for_is_not_sold(client, pieces, fits):
+    world.make_learner(client=client, balance_fen=10_000_000)
+    century = world.make_month(client=client, periods=1_200)
+    if fits:
+        assert world.init(client=client, goods={century: pieces}).purchase.status == "unpaid"
+        return
+
+    with pytest.raises(MembershipTooLong) as refused:
+        world.init(client=client, goods={century: pieces})
+
+    assert refused.value.field == "goods_list"
+    assert Order.objects.count() == 0

@@ -1,7 +1,9 @@
 """The English app of the tests: a client with goods, a customer with a balance, and ways to pay."""
 
+import contextlib
 import datetime
 
+import pytest
 from django.utils import timezone
 
 from english_app import deliveries, memberships, operations, pricing, returns
@@ -81,6 +83,14 @@ def buy(*, client, goods, at=None, user_id=USER_ID, **fields):
     operations.pay(client=client, user_id=user_id, number=made.purchase.number, at=at)
     deliveries.deliver_due(at=at)
     return document(made.purchase)
+
+
+@contextlib.contextmanager
+def no_limit():
+    """Memberships are sold and delivered that reach beyond what is held outside."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memberships, "LAST_DAY", datetime.date(2300, 1, 1))
+        yield
 
 
 def deliver_in_vain(monkeypatch, *, client, goods, **fields):
