@@ -1,8 +1,5 @@
 """Second-level channels: the app tells their ids, people know their titles."""
 
-from typing import Any
-
-from django import forms
 from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
@@ -13,21 +10,9 @@ from english_app.admin.base import OfClientAdmin
 from english_app.models import Agent
 
 
-class AgentForm(forms.ModelForm):  # type: ignore[type-arg]
-    def clean(self) -> dict[str, Any]:
-        """Say at its field what the database refuses: where the client is not in the form, Django does not look."""
-        entered: dict[str, Any] = super().clean() or self.cleaned_data
-        client = entered.get("client") or (self.instance.client if self.instance.pk else None)
-        others = Agent.objects.filter(client=client, title=entered.get("title")).exclude(pk=self.instance.pk)
-        if client and others.exists():
-            self.add_error("title", _("The client has an agent of this title already."))
-        return entered
-
-
 @admin.register(Agent)
 class AgentAdmin(OfClientAdmin):
     subject = "english_agent"
-    form = AgentForm
     list_display = ("id", "title", "client", "to_orders", "created_at")
     list_display_links = ("id", "title")
     search_fields = ("title",)

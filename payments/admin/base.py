@@ -215,8 +215,21 @@ class AuditedAdmin(PlainAdmin):
         obj.save()
 
 
+class WholeRowForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Says what the database would refuse, also where a field that stays as it is is not in the form."""
+
+    def validate_unique(self) -> None:
+        super().validate_unique()
+        try:
+            self.instance.validate_constraints()
+        except forms.ValidationError as error:
+            self.add_error(None, error)
+
+
 class FieldwiseAdmin(AuditedAdmin):
     """For settings in whose rows operations write too: what the form did not change is not written back."""
+
+    form: type[forms.ModelForm] = WholeRowForm  # type: ignore[type-arg]
 
     def write(self, obj: Any, form: Any, *, change: bool) -> None:
         obj.save(update_fields=form.changed_data if change else None)

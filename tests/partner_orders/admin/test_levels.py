@@ -94,3 +94,12 @@ def test_a_step_of_the_ladder_keeps_its_place(lin, ladder):
 
     step = UserLevel.objects.get(code="V3")
     assert (step.title, step.rank, step.client_id) == ("gold", 3, ladder["V5"].client_id)
+
+
+def test_a_step_cannot_take_the_name_of_another_one(lin, ladder):
+    answer = lin.post(page(ladder["V3"]), {"code": "V5", "title": ""})
+
+    assert answer.status_code == 200
+    assert answer.context["adminform"].form.errors
+    ladder["V3"].refresh_from_db()
+    assert ladder["V3"].code == "V3"
