@@ -47,6 +47,10 @@ REQUEST_SECONDS = Histogram(
 )
 
 
+# One list for good: a logger that was used once holds on to the list that it found.
+_PROCESSORS: list[structlog.typing.Processor] = []
+
+
 def configure(options: dict[str, Any]) -> None:
     """Set up structlog and the standard library alike. `options`: level, and json (else coloured, for people)."""
     before: list[structlog.typing.Processor] = [
@@ -57,13 +61,14 @@ def configure(options: dict[str, Any]) -> None:
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
     ]
+    _PROCESSORS[:] = [
+        structlog.stdlib.filter_by_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        *before,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ]
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.PositionalArgumentsFormatter(),
-            *before,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=_PROCESSORS,
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

@@ -48,7 +48,7 @@ def book(client, shop, alipay):
     WebhookEndpoint.objects.create(client=placed.client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
     partners.make_something_of_every_kind(client=partners.make_partner_client(name="partner"))
-    learners.make_something_of_every_kind(client=learners.make_english_client())
+    learners.make_something_of_every_kind(client=learners.make_english_client(app_id=3))  # shop and rival have 1 and 2
     return placed
 
 

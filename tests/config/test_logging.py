@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import RequestFactory
 from structlog.contextvars import bind_contextvars, get_contextvars
+from structlog.testing import capture_logs
 
 from config import logging as house_logging
 from config.redaction import redact_text
@@ -216,3 +217,14 @@ class TestTasks:
             "request_id": "shop-20180615-0001", "state": "FAILURE",
         }  # fmt: skip
         assert get_contextvars() == {}
+
+
+def test_a_logger_that_was_used_before_is_heard_as_it_is_configured_now(lines):
+    log = structlog.get_logger("used")
+    log.info("before")
+    house_logging.configure(settings.LOGGING)
+
+    with capture_logs() as heard:
+        log.info("now")
+
+    assert [line["event"] for line in heard] == ["now"]

@@ -4,6 +4,7 @@ from django.utils import timezone
 
 from checkout import operations as checkout
 from checkout.operations import PayCommand
+from english_app import operations as english_app
 from payments.charges import operations as charges
 from payments.charges import settlement
 from payments.clients.models import RefundPolicy
@@ -26,10 +27,11 @@ from payments.refunds import operations as refunds
 from payments.refunds import settlement as refund_settlement
 from payments.refunds.operations import RefundCommand
 from payments.transactions import transaction
+from tests.english_app import world as english
 from tests.partner_orders.world import buy, make_address, make_pack, make_partner_client
 from tests.world import make_client, make_memory_account, owe_from_balance, pay_from_balance, place_by_balance
 
-FAMILIES = ("checkout", "partner_orders", "payments")
+FAMILIES = ("checkout", "partner_orders", "english_app", "payments")
 EVERY = {invariant.name for invariant in TABLE} | {*FAMILIES}
 
 
@@ -134,6 +136,19 @@ def make_refunds():
     console.book(charge_id=at_the_console.charges.get().pk, number="c-1", state=state, at=timezone.now())
     buy_by_balance(client)
     buy_a_pack()
+    buy_memberships()
+
+
+def buy_memberships():
+    """Of a client of the English app: one is delivered, one is paid and still to be."""
+    client = english.make_english_client()
+    save_customer(client_id=client.pk, profile=Profile(user_id=english.USER_ID, ee_no=""), actor="test")
+    command = GrantCommand(grant_no="g3", kind=Kind.BALANCE, direction=Direction.IN, amount_fen=10_000)
+    grant(client_id=client.pk, user_id=english.USER_ID, command=command, actor="test")
+    month = english.make_month(client=client)
+    english.buy(client=client, goods={month: 1})
+    made = english.init(client=client, goods={month: 1})
+    english_app.pay(client=client, user_id=english.USER_ID, number=made.purchase.number, at=timezone.now())
 
 
 def buy_a_pack():

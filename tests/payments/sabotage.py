@@ -223,6 +223,10 @@ SABOTAGE = {
     "cash booked by nobody": ({"I15b"}, "DELETE FROM payments_auditrow WHERE action LIKE 'charge.%'"),
     "a grant by nobody": ({"I15c"}, "DELETE FROM payments_auditrow WHERE action = 'customer.grant'"),
     "an order without its document": ({"checkout"}, "DELETE FROM checkout_checkoutorder"),
+    "an English purchase that is paid and whose delivery is forgotten": (
+        {"english_app"},
+        "UPDATE english_app_englishorder SET deliver_due_at = NULL",
+    ),
     "a paid pack that did nothing": (
         {"partner_orders"},
         "UPDATE partner_orders_partnerorder SET fulfilled_at = NULL",
