@@ -10,7 +10,7 @@ from english_app.models import EnglishOrder, Membership
 from payments.charges import operations as charges
 from payments.closing import operations as closing
 from payments.gateways.base import Mode
-from payments.models import Order
+from payments.models import GatewayAccount, Order
 from tests.attacks.conftest import Site
 from tests.attacks.test_troubles import rogue
 from tests.calls import signed
@@ -266,12 +266,17 @@ def test_while_wechat_is_silent_the_same_call_finds_the_same_pair(app, simulator
 
 
 def test_what_the_gateway_refuses_is_closed_with_its_purchase(app, way, simulator):
-    status, answer = app.call("init", **app.wanted(way, money="100000000.01"))
+    bases = dict(GatewayAccount.objects.values_list("pk", "notify_base"))
+    GatewayAccount.objects.update(notify_base="ftp://nowhere.example.com")  # where no gateway sends its notices
+
+    status, answer = app.call("init", **app.wanted(way))
 
     assert (status, answer["code"], answer["data"], answer["error_code"]) == (422, 422, None, "gateway_refused")
     assert [row["status"] for row in app.ask("lists")] == [1, 1]
     assert {order.transitions.get().reason for order in Order.objects.all()} == {"refused by the gateway"}
     assert simulator.trades() == []
+    for pk, base in bases.items():
+        GatewayAccount.objects.filter(pk=pk).update(notify_base=base)
     assert app.init(way).pay_order_sn not in Order.objects.filter(status="closed").values_list("number", flat=True)
 
 
