@@ -8,16 +8,13 @@ from rest_framework import serializers
 
 from english_app.models import NUM_MAX, EnglishOrder, PayWay
 from english_app.pricing import Wanted
-from payments.api.serializers import DocumentSerializer
+from payments.api.serializers import CustomerSerializer, DocumentSerializer
 from payments.models import Order
 from payments.wire import IdField, LineField, ObjectListField, TextField, WholeNumberField, YuanField
+from payments.wire.serializers import length_of
 
 PAY_WAYS = (PayWay.WECHAT.value, PayWay.ALIPAY.value)
 PAGE_SIZE, PAGE_SIZE_MAX = 20, 100
-
-
-def _length(model: Any, name: str) -> int:
-    return int(model._meta.get_field(name).max_length)  # noqa: SLF001  Django's documented model API
 
 
 class BoundedField(WholeNumberField):
@@ -35,10 +32,6 @@ class BoundedField(WholeNumberField):
             message = str(self.error_messages["out_of_bounds"]) % {"least": self.least, "most": self.most}
             raise serializers.ValidationError(message, code="out_of_bounds")
         return number
-
-
-class CustomerSerializer(DocumentSerializer):
-    user_id = IdField(help_text=_("The customer, as you know them."))
 
 
 class ListSerializer(CustomerSerializer):
@@ -75,13 +68,13 @@ class PayWayField(TextField):
 
 class InitSerializer(GoodsSerializer):
     user_name = LineField(
-        max_length=_length(EnglishOrder, "user_name"), default="", help_text=_("The customer's name in the app.")
+        max_length=length_of(EnglishOrder, "user_name"), default="", help_text=_("The customer's name in the app.")
     )
-    title = LineField(max_length=_length(Order, "title"), help_text=_("What the order is called."))
+    title = LineField(max_length=length_of(Order, "title"), help_text=_("What the order is called."))
     price_total = YuanField(help_text=_("What the goods cost: as submitGoodsOrder told."))
     money = YuanField(help_text=_("What is paid in at WeChat or Alipay; 0 to pay from the balance alone."))
     imeil = LineField(
-        max_length=_length(EnglishOrder, "imeil"), default="", help_text=_("The phone's serial number.")
+        max_length=length_of(EnglishOrder, "imeil"), default="", help_text=_("The phone's serial number.")
     )  # fmt: skip
     pay_way_name = PayWayField(default="", help_text=_("wechat or alipay; may be empty where money is 0."))
     agent_id = WholeNumberField(default=0, help_text=_("The channel that brought the customer; 0 for none."))

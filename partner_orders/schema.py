@@ -20,12 +20,11 @@ from partner_orders.serializers import (
     AddressIdSerializer,
     AddressSerializer,
     CancelSerializer,
-    CustomerSerializer,
     OrderSerializer,
     PaySerializer,
     ShipSerializer,
 )
-from payments.api.serializers import NothingSerializer
+from payments.api.serializers import CustomerSerializer, NothingSerializer
 from payments.wire import TextField, TimestampField, WholeNumberField
 from payments.wire.openapi import described
 

@@ -7,12 +7,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from partner_orders.models import Address, PartnerOrder, PayType
-from payments.api.serializers import ClosingSerializer, DocumentSerializer
+from payments.api.serializers import ClosingSerializer, CustomerSerializer, DocumentSerializer
 from payments.wire import IdField, LineField, TextField, TimestampField, WholeNumberField
-
-
-def _length(model: Any, name: str) -> int:
-    return int(model._meta.get_field(name).max_length)  # noqa: SLF001  Django's documented model API
+from payments.wire.serializers import length_of
 
 
 @extend_schema_field({"type": "integer", "enum": PayType.values})
@@ -24,10 +21,6 @@ class PayTypeField(WholeNumberField):
         if number not in PayType.values:
             self.fail("invalid")
         return PayType(number)
-
-
-class CustomerSerializer(DocumentSerializer):
-    user_id = IdField(help_text=_("The customer, as you know them."))
 
 
 class PaySerializer(CustomerSerializer):
@@ -54,15 +47,15 @@ class CancelSerializer(ClosingSerializer, OrderSerializer):
 class ShipSerializer(OrderNumberSerializer):
     """In the words of document 002's `order_info`."""
 
-    order_express_name = LineField(max_length=_length(PartnerOrder, "express_name"), help_text=_("The courier."))
+    order_express_name = LineField(max_length=length_of(PartnerOrder, "express_name"), help_text=_("The courier."))
     order_express_number = LineField(
-        max_length=_length(PartnerOrder, "express_number"), help_text=_("The tracking number.")
+        max_length=length_of(PartnerOrder, "express_number"), help_text=_("The tracking number.")
     )
     order_express_no = LineField(
-        max_length=_length(PartnerOrder, "express_code"), default="", help_text=_("The courier's short name.")
+        max_length=length_of(PartnerOrder, "express_code"), default="", help_text=_("The courier's short name.")
     )
     order_express_address = LineField(
-        max_length=_length(PartnerOrder, "express_address"), default="", help_text=_("Where it was shipped from.")
+        max_length=length_of(PartnerOrder, "express_address"), default="", help_text=_("Where it was shipped from.")
     )
     order_express_time = TimestampField(required=False, help_text=_("When it was shipped; now, if it is not sent."))
 
@@ -81,9 +74,9 @@ class DefaultField(WholeNumberField):
 
 
 class AddressSerializer(CustomerSerializer):
-    name = LineField(max_length=_length(Address, "name"), help_text=_("Who receives it."))
-    phone = LineField(max_length=_length(Address, "phone"))
-    address = LineField(max_length=_length(Address, "address"))
+    name = LineField(max_length=length_of(Address, "name"), help_text=_("Who receives it."))
+    phone = LineField(max_length=length_of(Address, "phone"))
+    address = LineField(max_length=length_of(Address, "address"))
     is_default = DefaultField(default=False, help_text=_("1 or 0. A customer has one default address at most."))
 
 

@@ -17,13 +17,13 @@ from partner_orders.serializers import (
     AddressIdSerializer,
     AddressSerializer,
     CancelSerializer,
-    CustomerSerializer,
     IdempotencyKeySerializer,
     OrderSerializer,
     PaySerializer,
     ShipSerializer,
 )
 from partner_orders.shipping import Shipment
+from payments.api.serializers import CustomerSerializer
 from payments.cashier.ways import Device, device_of
 from payments.clients.authentication import client_of
 from payments.customers import queries as customers

@@ -1,14 +1,29 @@
 """Running the same thing many times at once, on real connections."""
 
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 from django.db import connection
 
+from payments.transactions import DATABASE_TROUBLE
 from tests.web_process import _test_database_url, eventually
 
 _HELD_UP = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+def insist(call):
+    """Call as a client does: told that the system is busy, it tries again."""
+    while True:
+        try:
+            return call()
+        except DATABASE_TROUBLE:
+            connection.close()
+
+
+def kinds(outcomes):
+    return Counter(type(outcome).__name__ for outcome in outcomes)
 
 
 def at_once(count, call):

@@ -17,7 +17,7 @@ from payments.outbox import addresses
 from payments.refunds.models import REASON_LENGTH_MAX, REFUND_NO_LENGTH_MAX
 from payments.refunds.operations import RefundCommand
 from payments.wire import IdField, LineField, TextField, TimestampField, WholeNumberField, YuanField
-from payments.wire.serializers import Parameters
+from payments.wire.serializers import Parameters, length_of
 
 # Document 003's words.
 ORDER_TYPES = {"Order": OrderKind.GOODS, "Wallet": OrderKind.RECHARGE, "Appointment": OrderKind.APPOINTMENT}
@@ -25,8 +25,8 @@ WECHAT_TYPES = {"NATIVE": Mode.QR}
 ALIPAY_TYPES = {"QRCODE": Mode.QR, "APP": Mode.APP}
 
 LINE_LENGTH_MAX = 128
-URL_LENGTH_MAX = Order._meta.get_field("notify_url").max_length  # noqa: SLF001  Django's documented model API
-CLOSING_REASON_LENGTH_MAX = OrderTransition._meta.get_field("reason").max_length  # noqa: SLF001  likewise
+URL_LENGTH_MAX = length_of(Order, "notify_url")
+CLOSING_REASON_LENGTH_MAX = length_of(OrderTransition, "reason")
 EXPIRES_IN_S_MIN, EXPIRES_IN_S_MAX = 300, 7 * 86_400
 EARLIEST = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
@@ -99,10 +99,16 @@ def _order_type() -> serializers.ChoiceField:
 
 
 class DocumentSerializer(Parameters):
-    """What a call of document 003 takes. A parameter that is null or empty counts as not sent, to the sign as well."""
+    """What a documented call takes. A parameter that is null or empty counts as not sent, to the sign as well."""
 
     def to_internal_value(self, data: Any) -> Any:
         return super().to_internal_value({name: value for name, value in data.items() if value not in (None, "")})
+
+
+class CustomerSerializer(DocumentSerializer):
+    """What a call about a customer takes, where the document says who it is."""
+
+    user_id = IdField(help_text=_("The customer, as you know them."))
 
 
 class DirectOrderSerializer(DocumentSerializer):

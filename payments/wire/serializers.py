@@ -7,6 +7,11 @@ from rest_framework import serializers
 from rest_framework.utils.serializer_helpers import BindingDict
 
 
+def length_of(model: Any, name: str) -> int:
+    """Return how many characters a column of ours holds."""
+    return int(model._meta.get_field(name).max_length)  # noqa: SLF001  Django's documented model API
+
+
 class Parameters(serializers.Serializer[Any]):
     """
     The parameters of a call. Fields are built once for each class, where rest_framework copies them for each call.

@@ -1,32 +1,13 @@
 """What the races of the English app share: impatient callers, and the guards to take away."""
 
 import time
-from collections import Counter
-from contextlib import contextmanager
 from types import SimpleNamespace
-
-from django.db import connection
 
 from english_app import deliveries, memberships, operations, queries
 from english_app.models import EnglishOrder, Membership
 from payments.models import Customer, Order
 from payments.orders import operations as orders
-from payments.transactions import DATABASE_TROUBLE
-from tests.conftest import APPEND_ONLY
-from tests.threads import at_once, meeting
-
-
-def kinds(outcomes):
-    return Counter(type(outcome).__name__ for outcome in outcomes)
-
-
-def insist(call):
-    """Call as a client does: told that the system is busy, it tries again."""
-    while True:
-        try:
-            return call()
-        except DATABASE_TROUBLE:
-            connection.close()
+from tests.threads import at_once, insist, meeting
 
 
 def both(first, second, *, chance=None):
@@ -98,17 +79,3 @@ def without_the_membership_s_lock(monkeypatch, *, count):
 
     monkeypatch.setattr(memberships, "Membership", Unlocked)
     monkeypatch.setattr(memberships, "end_of", look)
-
-
-@contextmanager
-def afresh():
-    """Books that a control has spoilt are thrown away."""
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            for table in APPEND_ONLY:
-                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-            cursor.execute("TRUNCATE payments_customer, payments_transfer, english_app_good CASCADE")
-            for table in APPEND_ONLY:
-                cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")

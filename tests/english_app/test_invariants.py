@@ -1,19 +1,19 @@
 """Every rule of the English app is broken on purpose, behind the database's back, and exactly it tells of it."""
 
 import datetime
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
 from django.db import connection
-from django.db.transaction import atomic, set_rollback
 from django.utils import timezone
 
 from english_app import deliveries, fulfilment, invariants, returns
 from english_app.models import EnglishOrder
 from english_app.states import PAID
+from tests import sabotage
 from tests.english_app import world
 from tests.english_app.dealings import approve, ask, paid, refund
+from tests.sabotage import rolled_back
 
 pytestmark = pytest.mark.django_db
 
@@ -21,16 +21,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def the_books_are_right_in_the_end():
     """Here they are wrong on purpose: instead of what every other module of this directory checks."""
-
-
-@contextmanager
-def rolled_back():
-    """Like the transaction that a test wraps around itself: one that the operations do not see."""
-    block = atomic()
-    block._from_testcase = True
-    with block:
-        yield
-        set_rollback(True)
 
 
 def make_world():
@@ -82,11 +72,7 @@ def w(standing):
 
 
 def behind_its_back(*statements):
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        for statement in statements:
-            cursor.execute(statement.replace("returning", '"returning"'))  # a word of SQL's own
+    sabotage.behind_its_back(*(one.replace("returning", '"returning"') for one in statements))  # a word of SQL's own
 
 
 TABLE = "english_app_englishorder"

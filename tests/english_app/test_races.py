@@ -30,17 +30,15 @@ from tests.english_app.dealings import (
     status_of,
 )
 from tests.english_app.racing import (
-    afresh,
     both,
-    insist,
-    kinds,
     without_the_customer_s_lock,
     without_the_document_s_lock,
     without_the_membership_s_lock,
     without_the_order_s_lock,
 )
 from tests.english_app.world import MONTH_FEN
-from tests.threads import at_once, at_once_behind
+from tests.sabotage import afresh
+from tests.threads import at_once, at_once_behind, insist, kinds
 from tests.world import balance_fen
 
 pytestmark = pytest.mark.django_db(transaction=True)

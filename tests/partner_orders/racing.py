@@ -1,35 +1,16 @@
 """What the races of the partner programme share: many customers, an impatient app, and the guards to take away."""
 
-from collections import Counter
-from contextlib import contextmanager
 from types import SimpleNamespace
-
-from django.db import connection
 
 from partner_orders import operations, pricing
 from payments.models import Customer
-from payments.transactions import DATABASE_TROUBLE
-from tests.conftest import APPEND_ONLY
 from tests.partner_orders.world import (
     NOW,
     command,
     make_address,
     make_partner,
 )
-from tests.threads import meeting
-
-
-def kinds(outcomes):
-    return Counter(type(outcome).__name__ for outcome in outcomes)
-
-
-def insist(call):
-    """Call as a client does: told that the system is busy, it tries again."""
-    while True:
-        try:
-            return call()
-        except DATABASE_TROUBLE:
-            connection.close()
+from tests.threads import insist, meeting
 
 
 def pay(pack, address, **fields):
@@ -53,17 +34,3 @@ def meeting_before_pricing(monkeypatch, count):
     """All have looked whether the coupon is free and the call new, and none has written."""
     meet, price = meeting(count), pricing.price
     monkeypatch.setattr(pricing, "price", lambda **of: meet() or price(**of))
-
-
-@contextmanager
-def afresh():
-    """Books that a control has spoilt are thrown away."""
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            for table in APPEND_ONLY:
-                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-            cursor.execute("TRUNCATE payments_customer, payments_transfer, partner_orders_giftpack CASCADE")
-            for table in APPEND_ONLY:
-                cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")

@@ -10,10 +10,9 @@ from partner_orders.addresses import ADDRESSES_MAX, Recipient, TooManyAddresses
 from partner_orders.models import Address
 from partner_orders.queries import AddressUnknown
 from payments.models import AuditRow
-from payments.transactions import DATABASE_TROUBLE
 from tests.partner_orders.dealings import now_of
 from tests.partner_orders.world import NOW, buy, make_address, make_partner
-from tests.threads import at_once, meeting
+from tests.threads import at_once, insist, meeting
 
 pytestmark = pytest.mark.django_db
 HOME = Recipient(name="刘德华", phone="18578229023", address="湖南省长沙市")
@@ -128,14 +127,6 @@ def test_an_order_keeps_where_it_went_whatever_becomes_of_the_address(pack, cust
 
 
 # --- many at once
-
-
-def insist(call):
-    while True:
-        try:
-            return call()
-        except DATABASE_TROUBLE:
-            continue
 
 
 @pytest.mark.django_db(transaction=True)

@@ -32,7 +32,7 @@ from tests.partner_orders.dealings import (
     order_by_alipay,
     refund,
 )
-from tests.partner_orders.racing import kinds, partners
+from tests.partner_orders.racing import partners
 from tests.partner_orders.world import (
     command,
     in_stock,
@@ -41,7 +41,7 @@ from tests.partner_orders.world import (
     make_level,
     make_pack,
 )
-from tests.threads import at_once, meeting
+from tests.threads import at_once, kinds, meeting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,12 +1,10 @@
 """Every rule of the partner programme is broken on purpose, behind the database's back, and exactly it tells of it."""
 
 import datetime
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
 from django.db import connection
-from django.db.transaction import atomic, set_rollback
 
 from partner_orders import fulfilment, invariants, levels
 from partner_orders.models import CustomerLevel, PartnerOrder
@@ -24,6 +22,7 @@ from tests.partner_orders.world import (
     make_partner,
     make_partner_client,
 )
+from tests.sabotage import behind_its_back, rolled_back
 
 pytestmark = pytest.mark.django_db
 
@@ -31,16 +30,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def the_books_are_right_in_the_end():
     """Here they are wrong on purpose: instead of what every other module of this directory checks."""
-
-
-@contextmanager
-def rolled_back():
-    """Like the transaction that a test wraps around itself: one that the operations do not see."""
-    block = atomic()
-    block._from_testcase = True
-    with block:
-        yield
-        set_rollback(True)
 
 
 def make_world():
@@ -86,14 +75,6 @@ def standing(django_db_setup, django_db_blocker):
 def world(standing):
     with rolled_back():
         yield standing
-
-
-def behind_its_back(*statements):
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        for statement in statements:
-            cursor.execute(statement)
 
 
 def of(document):

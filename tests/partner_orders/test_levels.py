@@ -25,7 +25,6 @@ from tests.partner_orders.dealings import (
     order_by_alipay,
     refund,
 )
-from tests.partner_orders.test_invariants import rolled_back
 from tests.partner_orders.world import (
     NOW,
     PRICE_FEN,
@@ -40,6 +39,7 @@ from tests.partner_orders.world import (
     make_partner,
     make_partner_client,
 )
+from tests.sabotage import rolled_back
 from tests.world import points_fen
 
 pytestmark = pytest.mark.django_db

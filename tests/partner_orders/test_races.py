@@ -20,9 +20,6 @@ from tests.partner_orders.dealings import (
     refund,
 )
 from tests.partner_orders.racing import (
-    afresh,
-    insist,
-    kinds,
     meeting_before_pricing,
     partners,
     pay,
@@ -40,7 +37,8 @@ from tests.partner_orders.world import (
     make_pack,
     make_partner,
 )
-from tests.threads import at_once, at_once_behind, meeting
+from tests.sabotage import afresh
+from tests.threads import at_once, at_once_behind, insist, kinds, meeting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

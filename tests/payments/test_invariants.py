@@ -1,10 +1,6 @@
 """Every invariant is broken on purpose, behind the database's back, and must be reported by its number."""
 
-from contextlib import contextmanager
-
 import pytest
-from django.db import connection
-from django.db.transaction import atomic, set_rollback
 
 from english_app import invariants as english_app
 from partner_orders import invariants as partner_orders
@@ -14,19 +10,11 @@ from payments.models import Order
 from payments.transactions import transaction
 from tests.payments import sabotage, sabotage_own
 from tests.payments.books import EVERY, FAMILIES, make_books, make_refunds, number
+from tests.sabotage import behind_its_back, rolled_back
 
 SABOTAGE = sabotage.SABOTAGE | sabotage_own.SABOTAGE
 
 pytestmark = pytest.mark.django_db  # what makes the database; the books stand in it from the first test to the last
-
-
-def behind_its_back(*statements):
-    """Do what the database refuses: without triggers and foreign keys. Rolled back with the test."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        for statement in statements:
-            cursor.execute(statement)
 
 
 def findings():
@@ -36,16 +24,6 @@ def findings():
 
 def broken():
     return {name: finding.examples for name, finding in findings().items() if finding.breaches}
-
-
-@contextmanager
-def rolled_back():
-    """Like the transaction that a test wraps around itself: one that the operations do not see."""
-    block = atomic()
-    block._from_testcase = True
-    with block:
-        yield
-        set_rollback(True)
 
 
 @pytest.fixture(scope="module")

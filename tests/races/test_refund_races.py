@@ -21,7 +21,7 @@ from payments.refunds import console, submission
 from payments.refunds import operations as refunds
 from payments.refunds.operations import RefundCommand
 from payments.refunds.states import Event
-from payments.transactions import DATABASE_TROUBLE, transaction
+from payments.transactions import transaction
 from tests.payments.refunds.shop import (
     book,
     left,
@@ -31,7 +31,7 @@ from tests.payments.refunds.shop import (
     sweep,
     tell_of_refund,
 )
-from tests.threads import at_once, meeting
+from tests.threads import at_once, insist, meeting
 from tests.world import make_client, make_customer, make_memory_account, place_order, points_fen
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,15 +50,6 @@ def broken():
     """The invariants that do not hold, but for the world's own grants, which leave no audit rows."""
     with transaction():
         return {finding.name for finding in invariants.findings() if finding.breaches} - {"I15c"}
-
-
-def insist(call):
-    """Call as a client does: told that the system is busy, it tries again."""
-    while True:
-        try:
-            return call()
-        except DATABASE_TROUBLE:
-            connection.close()
 
 
 def refund_calls():

@@ -7,7 +7,7 @@ from django.db import connection
 
 from payments.gateways.base import Outcome
 from payments.models import ApiClient, Order, OutboxEvent, Refund
-from tests.payments.test_invariants import behind_its_back
+from tests.sabotage import behind_its_back
 from tests.soak.books import APP_ID, a_few_trades, give_back, give_surplus_back, order_of
 from tests.soak.reckoning import Told, differences, reckon
 from tests.world import make_client, make_customer
