@@ -91,7 +91,7 @@ def compute(*, day: datetime.date, at: datetime.datetime) -> int:
                 "kinds": [kind.value for kind in (TransferKind.PAYMENT, TransferKind.RELEASE, *FINISHING)],
             },
         )  # fmt: skip
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def compute_due(*, at: datetime.datetime) -> list[datetime.date]:
