@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from config.dashboard import audit, figures, health, queues
 
@@ -13,6 +14,7 @@ __all__ = ["dashboard"]
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add to the index what this person may see; what they may not is None, and not shown."""
     at = timezone.now()
+    context["title"] = _("Overview")
     context["figures"] = figures.seen_by(request, at=at)
     context["queues"] = waiting = queues.seen_by(request)
     context["nothing_waits"] = not any(queue.number for queue in waiting or ())

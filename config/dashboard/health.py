@@ -77,7 +77,8 @@ class Job:
     title: Any
     health: Health
     ran: str
-    due: str
+    due: str  # '' where it has no rows
+    waits: bool
 
 
 def gateways_seen_by(request: HttpRequest, *, at: datetime.datetime) -> Gateways | None:
@@ -135,12 +136,14 @@ def jobs_seen_by(request: HttpRequest, *, at: datetime.datetime) -> list[Job] | 
             health = Health.NEVER
         else:
             health = Health.OVERDUE if at - ran > 2 * every + GRACE else Health.GOOD
+        waiting = count(due[task]) if task in due else None
         found.append(
             Job(
                 title=jobs.TITLES.get(task, task),
                 health=health,
-                ran=ago(ran, at=at) if ran else "–",
-                due=count_text(count(due[task])) if task in due else "",
+                ran=ago(ran, at=at) if ran else "",
+                due="" if waiting is None else count_text(waiting),
+                waits=bool(waiting),
             )
         )
     return sorted(found, key=lambda job: job.health is not Health.OVERDUE)

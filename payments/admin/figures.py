@@ -14,16 +14,16 @@ class DayFigureAdmin(ReadOnlyAdmin):
     client_path = "client"
     list_display = (
         linked("day", _("day")), "client", "family", "tender", "orders_made", "orders_paid",
-        yuan("received_fen", _("received")), yuan("released_fen", _("given back on closing")),
-        yuan("refunded_fen", _("refunded")), "computed_at",
+        yuan("received_fen", _("money received")), yuan("released_fen", _("given back on closing")),
+        yuan("refunded_fen", _("money refunded")), "computed_at",
     )  # fmt: skip
     list_display_links = None
     list_filter = (("day", DayFilter), FamilyFilter, ("tender", ChoicesRadioFilter), "client")
     list_select_related = ("client",)
     ordering = ("-day", "-id")
     readonly_fields = (
-        yuan("received_fen", _("received")), yuan("released_fen", _("given back on closing")),
-        yuan("refunded_fen", _("refunded")),
+        yuan("received_fen", _("money received")), yuan("released_fen", _("given back on closing")),
+        yuan("refunded_fen", _("money refunded")),
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": (("day", "client"), ("family", "tender"), "computed_at")}),

@@ -25,12 +25,12 @@ class DayFigure(models.Model):
     tender = models.CharField(_("tender"), max_length=16, choices=Tender, blank=True)
     orders_made = models.PositiveIntegerField(_("orders made"), default=0)
     orders_paid = models.PositiveIntegerField(_("orders paid in full"), default=0)
-    received_fen = FenField(_("received"))
+    received_fen = FenField(_("money received"))
     payments = models.PositiveIntegerField(_("payments"), default=0)
     # Of what was received, on this day or before: given back because the order closed unpaid.
     released_fen = FenField(_("given back on closing"))
     releases = models.PositiveIntegerField(_("given back on closing, number"), default=0)
-    refunded_fen = FenField(_("refunded"))
+    refunded_fen = FenField(_("money refunded"))
     refunds = models.PositiveIntegerField(_("refunds"), default=0)
     computed_at = models.DateTimeField(_("added up at"))
 
