@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import json
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
@@ -14,7 +15,7 @@ from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from config.dashboard.shown import change, count, count_text, listing, rows_seen_by, share, yuan
+from config.dashboard.shown import change, count, count_text, listing, plain, rows_seen_by, share, whole_yuan, yuan
 from payments.charges.models import Tender
 from payments.days import SHANGHAI, day_of
 from payments.models import DayFigure, Order
@@ -79,7 +80,7 @@ class Part:
     """What one family or tender has of the day."""
 
     name: str
-    number: int  # orders made, or payments
+    number: str  # orders made, or payments
     received: str
     refunded: str
     share: int
@@ -120,14 +121,16 @@ class Figures:
 
     def cards(self) -> list[Card]:
         cards = [
-            self._card(_("Received"), received_fen, yuan),
-            self._card(_("Refunded"), lambda sums: sums["refunded_fen"], yuan),
-            self._card(_("Orders made"), lambda sums: sums["orders_made"], "{:,}".format),
-            self._card(_("Orders paid"), lambda sums: sums["orders_paid"], "{:,}".format),
+            self._card(_("Received"), received_fen, yuan, whole_yuan),
+            self._card(_("Refunded"), lambda sums: sums["refunded_fen"], yuan, whole_yuan),
+            self._card(_("Orders made"), lambda sums: sums["orders_made"], plain, plain),
+            self._card(_("Orders paid"), lambda sums: sums["orders_paid"], plain, plain),
         ]
         return [*cards, self.waiting] if self.waiting else cards
 
-    def _card(self, title: str, of: Any, shown: Any) -> Card:
+    def _card(
+        self, title: str, of: Callable[[Sums], int], shown: Callable[[int], str], before_shown: Callable[[int], str]
+    ) -> Card:
         if self.today not in self.computed:
             return Card(title=title, value="–")
         now = of(self.by_day[self.today])
@@ -136,7 +139,7 @@ class Figures:
             day = self.today - datetime.timedelta(days=days)
             known, then = day in self.computed, of(self.by_day[day])
             before.append(
-                Before(label=label, value=shown(then) if known else "–", change=change(now, then) if known else "")
+                Before(label=label, value=before_shown(then) if known else "–", change=change(now, then) if known else "")
             )
         return Card(title=title, value=shown(now), before=before)
 
@@ -154,9 +157,12 @@ class Figures:
     def table(self) -> list[tuple[Any, ...]]:
         """Return day, received, refunded, orders made and paid: what the charts show, the newest first."""
         return [
-            (day, yuan(received_fen(sums)), yuan(sums["refunded_fen"]), sums["orders_made"], sums["orders_paid"])
+            (
+                day, yuan(received_fen(self.by_day[day])), yuan(self.by_day[day]["refunded_fen"]),
+                plain(self.by_day[day]["orders_made"]), plain(self.by_day[day]["orders_paid"]),
+            )
             for day in reversed(self.days)
-            if day in self.computed and (sums := self.by_day[day]) is not None
+            if day in self.computed
         ]
 
     @property
@@ -179,7 +185,7 @@ class Figures:
             {"label": _("Orders paid"), "data": paid, "borderColor": BRAND, "backgroundColor": BRAND},
         )
 
-    def _series(self, of: Any) -> list[Any]:
+    def _series(self, of: Callable[[Sums], Any]) -> list[Any]:
         return [of(self.by_day[day]) if day in self.computed else None for day in self.days]
 
     def _chart(self, *datasets: dict[str, Any]) -> str:
@@ -232,7 +238,7 @@ def _parts(parts: dict[str, Sums], names: dict[str, Any], *, number: str) -> lis
     return [
         Part(
             name=str(names.get(key, key)),
-            number=sums[number],
+            number=plain(sums[number]),
             received=yuan(received_fen(sums)),
             refunded=yuan(sums["refunded_fen"]),
             share=share(received_fen(sums), whole_fen),

@@ -17,6 +17,7 @@ from payments.days import SHANGHAI
 from payments.gateways import calls
 from payments.gateways.calls import End, Recent
 from payments.models import Charge, GatewayAccount
+from payments.staff.queries import clients_of
 
 ACCOUNTS_MAX = 20
 # Per cent of the last calls that were not answered.
@@ -124,7 +125,7 @@ def _calls(ends: Any) -> Calls:
 
 def jobs_seen_by(request: HttpRequest, *, at: datetime.datetime) -> list[Job] | None:
     """Return how each job of the schedule is, those in trouble first."""
-    if rows_seen_by(request, GatewayAccount) is None:
+    if rows_seen_by(request, GatewayAccount) is None or clients_of(request.user) is not None:
         return None
     runs, due = jobs.last_runs(), jobs.due(at=at)
     found = []

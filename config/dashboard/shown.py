@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
+from payments.admin.sight import within_sight
 from payments.money import yuan_text
 
 COUNT_MAX = 1_000
@@ -18,8 +19,7 @@ CHANGE_MAX = 999  # per cent: beyond it the number says nothing more
 
 def rows_seen_by(request: HttpRequest, model: type[Model]) -> QuerySet[Any] | None:
     """Return the rows that this person's own pages show, or None where they may not look at such rows at all."""
-    pages = admin.site.get_model_admin(model)
-    return pages.get_queryset(request) if pages.has_view_permission(request) else None
+    return within_sight(request, model) if admin.site.get_model_admin(model).has_view_permission(request) else None
 
 
 def count(rows: QuerySet[Any]) -> int:
@@ -27,8 +27,12 @@ def count(rows: QuerySet[Any]) -> int:
     return len(rows.order_by().values_list("pk")[:COUNT_MAX])
 
 
+def plain(number: int) -> str:
+    return f"{number:,}"
+
+
 def count_text(number: int) -> str:
-    return f"{COUNT_MAX:,}+" if number >= COUNT_MAX else f"{number:,}"
+    return f"{COUNT_MAX:,}+" if number >= COUNT_MAX else plain(number)
 
 
 def listing(model: type[Model], query: str = "") -> str:
@@ -40,6 +44,11 @@ def listing(model: type[Model], query: str = "") -> str:
 def yuan(fen: int) -> str:
     whole, point, part = yuan_text(abs(fen)).partition(".")
     return f"{'−' if fen < 0 else ''}¥{int(whole):,}{point}{part}"
+
+
+def whole_yuan(fen: int) -> str:
+    """Return fen rounded to yuan: to compare with, where there is little room."""
+    return yuan((fen + 50) // 100 * 100).removesuffix(".00")
 
 
 def change(now: int, before: int) -> str:

@@ -6,6 +6,7 @@ from unfold.contrib.filters.admin import ChoicesRadioFilter
 
 from payments.admin.base import DayFilter, ReadOnlyAdmin, linked, yuan
 from payments.admin.orders import FamilyFilter
+from payments.admin.sight import ClientFilter
 from payments.models import DayFigure
 
 
@@ -18,7 +19,7 @@ class DayFigureAdmin(ReadOnlyAdmin):
         yuan("refunded_fen", _("money refunded")), "computed_at",
     )  # fmt: skip
     list_display_links = None
-    list_filter = (("day", DayFilter), FamilyFilter, ("tender", ChoicesRadioFilter), "client")
+    list_filter = (("day", DayFilter), FamilyFilter, ("tender", ChoicesRadioFilter), ClientFilter)
     list_select_related = ("client",)
     ordering = ("-day", "-id")
     readonly_fields = (
