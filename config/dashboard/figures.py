@@ -139,7 +139,9 @@ class Figures:
             day = self.today - datetime.timedelta(days=days)
             known, then = day in self.computed, of(self.by_day[day])
             before.append(
-                Before(label=label, value=before_shown(then) if known else "–", change=change(now, then) if known else "")
+                Before(
+                    label=label, value=before_shown(then) if known else "–", change=change(now, then) if known else ""
+                )
             )
         return Card(title=title, value=shown(now), before=before)
 
@@ -158,8 +160,11 @@ class Figures:
         """Return day, received, refunded, orders made and paid: what the charts show, the newest first."""
         return [
             (
-                day, yuan(received_fen(self.by_day[day])), yuan(self.by_day[day]["refunded_fen"]),
-                plain(self.by_day[day]["orders_made"]), plain(self.by_day[day]["orders_paid"]),
+                day,
+                yuan(received_fen(self.by_day[day])),
+                yuan(self.by_day[day]["refunded_fen"]),
+                plain(self.by_day[day]["orders_made"]),
+                plain(self.by_day[day]["orders_paid"]),
             )
             for day in reversed(self.days)
             if day in self.computed
