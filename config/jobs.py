@@ -35,7 +35,7 @@ TITLES: dict[str, Any] = {
     outbox.TASK: _("Send webhooks"),
     "payments.fulfil_due_orders": _("Fulfil orders whose fulfilment failed"),
     figures.TASK: _("Add up the day's figures"),
-    shipping.TASK: _("Receive partner orders that were shipped long ago"),
+    shipping.TASK: _("Receive partner orders shipped long ago"),
     deliveries.TASK: _("Deliver English orders"),
     returns.TASK: _("Settle returns of English orders"),
     reconciliation.TASK: _("Compare gateways' bills"),

@@ -16,4 +16,3 @@ def fresh(monkeypatch):
 @pytest.fixture
 def redis_down(settings):
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}}
-    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
