@@ -35,6 +35,7 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
         (_("Agents"), "hub", "english_app_agent"),
     ],
     _("Books"): [
+        (_("Figures by day"), "monitoring", "payments_dayfigure"),
         (_("Transfers"), "swap_horiz", "payments_transfer"),
         (_("Accounts"), "account_balance_wallet", "payments_account"),
         (_("Audit rows"), "history", "payments_auditrow"),

@@ -25,7 +25,8 @@ ROLES: dict[str, tuple[str, ...]] = {
     "refund": (*LOOK_UP, "payments.view_personal_data", "payments.request_refund", "payments.refund_many"),
     "approve": (*LOOK_UP, "payments.approve_refund", "english_app.decide_return"),
     "finance": (
-        *LOOK_UP, "payments.view_transfer", "payments.view_account", "payments.view_auditrow",
+        *LOOK_UP, "payments.view_dayfigure", "payments.view_transfer", "payments.view_account",
+        "payments.view_auditrow",
         "payments.view_gatewaybill", "payments.view_billline", "payments.view_difference",
         "payments.settle_difference", "payments.clear_flag", "payments.grant_value",
     ),
@@ -34,6 +35,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "payments.clear_flag", "payments.freeze_customer", "payments.replay_inboundnotification",
         "payments.redeliver_webhookdelivery", "payments.view_webhookendpoint",
         "payments.unpark_webhookendpoint", "payments.view_gatewayaccount", "payments.view_gatewaydefault",
+        "payments.view_dayfigure",
         "partner_orders.ship_partnerorder", "partner_orders.change_partnerorder", "english_app.deliver_again",
     ),
 }  # fmt: skip

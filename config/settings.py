@@ -190,6 +190,7 @@ CELERY_BEAT_SCHEDULE = {
         ("process notifications that were left", "payments.process_due_notifications", 30.0),
         ("send webhooks that are due", "payments.send_due_webhooks", 5.0),
         ("fulfil orders whose fulfilment failed", "payments.fulfil_due_orders", 60.0),
+        ("add up the day's figures", "payments.add_up_figures", 60.0),
         ("receive partner orders that were shipped long ago", "partner_orders.receive_due", 3600.0),
         ("deliver English orders that are due", "english_app.deliver_due", 5.0),
         ("settle returns of English orders", "english_app.settle_due_returns", 30.0),

@@ -5,6 +5,7 @@ from payments.charges.models import Charge
 from payments.clients.models import ApiClient
 from payments.customers.models import Customer
 from payments.direct.models import Appointment
+from payments.figures.models import DayFigure
 from payments.gateways.models import GatewayAccount, GatewayDefault
 from payments.inbox.models import InboundNotification
 from payments.ledger.models import Account, Transfer
@@ -22,6 +23,7 @@ __all__ = [
     "BillLine",
     "Charge",
     "Customer",
+    "DayFigure",
     "DeliveryAttempt",
     "Difference",
     "GatewayAccount",

@@ -10,6 +10,7 @@ from payments.charges import operations as charges
 from payments.charges import settlement, sweep
 from payments.closing import late_money
 from payments.closing import operations as closing
+from payments.figures import operations as figures
 from payments.inbox import operations as inbox
 from payments.orders import operations as orders
 from payments.outbox import operations as outbox
@@ -71,3 +72,8 @@ def audit(**_kwargs: Any) -> None:
 @shared_task(name=reconciliation.TASK)
 def reconcile_bills(**_kwargs: Any) -> None:
     reconciliation.reconcile_due(at=timezone.now())
+
+
+@shared_task(name=figures.TASK)
+def add_up_figures(**_kwargs: Any) -> None:
+    figures.compute_due(at=timezone.now())

@@ -14,6 +14,8 @@ from django.utils import timezone
 
 from payments.admin.base import ReadOnlyAdmin
 from payments.charges import operations as charges
+from payments.days import day_of
+from payments.figures import operations as figures
 from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
@@ -46,6 +48,7 @@ def book(client, shop, alipay):
     refunds.refund(order_id=placed.pk, command=command, actor="client:shop", at=timezone.now())
     WebhookEndpoint.objects.create(client=placed.client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
+    figures.compute(day=day_of(timezone.now()), at=timezone.now())
     partners.make_something_of_every_kind(client=partners.make_partner_client(name="partner"))
     learners.make_something_of_every_kind(client=learners.make_english_client(app_id=3))  # shop and rival have 1 and 2
     return placed

@@ -5,6 +5,8 @@ from django.utils import timezone
 from checkout import operations as checkout
 from checkout.operations import PayCommand
 from payments.charges import operations as charges
+from payments.days import day_of
+from payments.figures import operations as figures
 from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
@@ -43,6 +45,7 @@ def order():
     refunds.refund(order_id=placed.order_id, command=command, actor="client:shop", at=timezone.now())
     WebhookEndpoint.objects.create(client=client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
+    figures.compute(day=day_of(timezone.now()), at=timezone.now())
     make_difference(charge=charge)
     return Order.objects.get(pk=placed.order_id)
 
