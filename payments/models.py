@@ -12,7 +12,7 @@ from payments.orders.models import Order, OrderTransition
 from payments.outbox.models import DeliveryAttempt, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from payments.reconciliation.models import BillLine, Difference, GatewayBill
 from payments.refunds.models import Refund, RefundLeg
-from payments.staff.models import StaffSession
+from payments.staff.models import StaffMember, StaffSession
 
 __all__ = [
     "Account",
@@ -33,6 +33,7 @@ __all__ = [
     "OutboxEvent",
     "Refund",
     "RefundLeg",
+    "StaffMember",
     "StaffSession",
     "Transfer",
     "WebhookDelivery",

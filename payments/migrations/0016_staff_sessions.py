@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0010_client_app_id"),
+        ("payments", "0011_staff_members"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
