@@ -54,7 +54,7 @@ class ColleaguesAdmin(FormPagesAdmin):
         if id == str(request.user.pk):
             return redirect("admin:password_change")  # which asks for the one so far
         with transaction():
-            response: HttpResponse = super().user_change_password(request, id, form_url)  # type: ignore[misc]
+            response: HttpResponse = super().user_change_password(request, id, form_url)
             if request.method == "POST" and response.status_code == 302:
                 operations.record_password_given(
                     user=User.objects.get(pk=id), actor=actor_of(request), request_id=request_id_of()
