@@ -22,7 +22,21 @@ from payments.admin.base import request_id_of
 from payments.staff import lock_out, operations
 
 CODE_MAX = 32  # a code with whatever spaces people put into it
-CODE_ATTRS = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
+
+
+class CodeInput(forms.TextInput):
+    """For a code, which phones offer from their app. It is good once, so it is not shown again."""
+
+    def __init__(self, classes: list[str]) -> None:
+        super().__init__(
+            attrs={
+                "autocomplete": "one-time-code", "inputmode": "numeric", "autocapitalize": "none",
+                "spellcheck": "false", "class": " ".join(classes),
+            }
+        )  # fmt: skip
+
+    def format_value(self, value: Any) -> None:
+        return None
 
 
 class LogInForm(AuthenticationForm):  # type: ignore[misc]
@@ -34,7 +48,7 @@ class LogInForm(AuthenticationForm):  # type: ignore[misc]
         help_text=_("Six digits from your app, or a recovery code."),
         required=False,
         max_length=CODE_MAX,
-        widget=forms.TextInput(attrs={**CODE_ATTRS, "inputmode": "numeric", "class": " ".join(BASE_INPUT_CLASSES)}),
+        widget=CodeInput(BASE_INPUT_CLASSES),
     )
 
     def clean(self) -> dict[str, Any]:

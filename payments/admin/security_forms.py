@@ -7,16 +7,15 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.password_validation import password_validators_help_text_html, validate_password
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import INPUT_CLASSES, UnfoldAdminPasswordWidget
 
-from payments.admin.log_in import CODE_ATTRS, CODE_MAX
+from payments.admin.log_in import CODE_MAX, CodeInput
 from payments.staff import devices
 from payments.staff.devices import CodeWrong
 
 
-def _code(label: Any, *, inputmode: str, help_text: Any = "") -> forms.CharField:
-    widget = UnfoldAdminTextInputWidget(attrs={**CODE_ATTRS, "inputmode": inputmode})
-    return forms.CharField(label=label, help_text=help_text, max_length=CODE_MAX, widget=widget)
+def _code(label: Any, *, help_text: Any = "") -> forms.CharField:
+    return forms.CharField(label=label, help_text=help_text, max_length=CODE_MAX, widget=CodeInput(INPUT_CLASSES))
 
 
 def _password(label: Any, *, autocomplete: str, help_text: Any = "") -> forms.CharField:
@@ -28,7 +27,7 @@ class ProofForm(forms.Form):
     """Who stands before the page proves once more who they are. Failures count towards the lock-out."""
 
     password = _password(_("Your password"), autocomplete="current-password")
-    code = _code(_("One-time code"), inputmode="numeric", help_text=_("Six digits from your app, or a recovery code."))
+    code = _code(_("One-time code"), help_text=_("Six digits from your app, or a recovery code."))
     asked_last = ("password", "code")
 
     def __init__(self, data: Any = None, *, request: HttpRequest) -> None:
@@ -58,7 +57,7 @@ class ProofForm(forms.Form):
 
 
 class EnrolForm(ProofForm):
-    first_code = _code(_("Code that the app shows"), inputmode="numeric")
+    first_code = _code(_("Code that the app shows"))
 
     def __init__(self, data: Any = None, *, request: HttpRequest, key: str) -> None:
         super().__init__(data, request=request)
