@@ -10,6 +10,7 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.functional import Promise
@@ -101,7 +102,8 @@ def locked_out(
     context = {
         "title": _("Log-in is locked"),
         "sentence": sentence % {"time": timezone.localtime(until + datetime.timedelta(minutes=1)).strftime("%H:%M")},
-    }
+        "link": reverse("admin:login"), "link_text": _("To the log-in"),
+    }  # fmt: skip
     response = render(request, "onetill/message.html", context, status=429)
     response.headers["Retry-After"] = str(max(1, int((until - now).total_seconds()) + 1))
     add_never_cache_headers(response)

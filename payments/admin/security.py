@@ -35,6 +35,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         }
         for row in operations.sessions_of(user=user)
     ]
+    rows.sort(key=lambda row: not row["is_this_one"])
     return _page(
         request, "security", title=_("Log-in and security"), sessions=rows,
         has_device=devices.has_device(user_id=user.pk), codes_left=devices.recovery_codes_left(user_id=user.pk),
@@ -156,5 +157,8 @@ def _is_confined(request: HttpRequest) -> bool:
 def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
     shared = admin.site.each_context(request)
     if context.get("is_confined"):
-        shared |= {"sidebar_navigation": [], "available_apps": []}
+        only = {
+            "title": context["title"], "icon": "lock", "link": request.path, "active": True, "has_permission": True
+        }  # fmt: skip
+        shared |= {"sidebar_navigation": [{"title": "", "items": [only]}], "available_apps": []}
     return TemplateResponse(request, f"back_office/{template}.html", {**shared, **context})

@@ -30,9 +30,9 @@ __all__ = ["new_key"]
 CODE = re.compile(r"[0-9]{6}", re.ASCII)
 SEPARATORS = re.compile(r"[\s-]+")
 RECOVERY_CODES = 10
-RECOVERY_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # none that is taken for another
-RECOVERY_LENGTH = 10
+RECOVERY_LENGTH = 12  # digits, which the keyboard has that a phone shows for one-time codes
 KEPT_BYTES = 10  # 16 letters of base 32, as long as django-otp's column
+GROUP = 4
 TOLERANCE = 1  # steps that a phone's clock may be off
 
 
@@ -61,7 +61,7 @@ def recovery_codes_left(*, user_id: int) -> int:
 
 def match(*, user_id: int, token: str) -> Device | None:
     """Use up the code, and return the device that it is of. Each device is asked for what it may have given alone."""
-    token = SEPARATORS.sub("", token).lower()
+    token = SEPARATORS.sub("", token)
     with transaction():
         if CODE.fullmatch(token):
             devices = TOTPDevice.objects.filter(user_id=user_id, confirmed=True)
@@ -84,7 +84,7 @@ def address_of_key(*, user: User, key: str) -> str:
 def key_in_text(key: str) -> str:
     """Return the key for who types it: base 32 in fours."""
     text = base64.b32encode(binascii.unhexlify(key)).decode().rstrip("=")
-    return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
+    return _in_groups(text)
 
 
 def enrol(
@@ -160,10 +160,13 @@ def _forget(user: User) -> bool:
 def _new_codes(user: User) -> list[str]:
     device, _created = StaticDevice.objects.get_or_create(user=user, name="recovery")
     device.token_set.all().delete()
-    codes = ["".join(secrets.choice(RECOVERY_ALPHABET) for _ in range(RECOVERY_LENGTH)) for _ in range(RECOVERY_CODES)]
+    codes = [f"{secrets.randbelow(10**RECOVERY_LENGTH):0{RECOVERY_LENGTH}}" for _ in range(RECOVERY_CODES)]
     StaticToken.objects.bulk_create([StaticToken(device=device, token=_kept(code)) for code in codes])
-    half = RECOVERY_LENGTH // 2
-    return [f"{code[:half]}-{code[half:]}" for code in codes]
+    return [_in_groups(code) for code in codes]
+
+
+def _in_groups(text: str) -> str:
+    return " ".join(text[start : start + GROUP] for start in range(0, len(text), GROUP))
 
 
 def _read(key: str, token: str) -> TOTP | None:
