@@ -45,9 +45,8 @@ class ColleaguesAdmin(FormPagesAdmin):
     )  # fmt: skip
 
     def _may(self, request: HttpRequest, page: FormPage, row: Any) -> bool:
-        """Nobody resets their own device, and none but a superuser a superuser's."""
-        me: Any = request.user
-        return super()._may(request, page, row) and me.pk != row.pk and (me.is_superuser or not row.is_superuser)
+        """Whoever keeps the staff resets devices, but never their own."""
+        return super()._may(request, page, row) and self.has_change_permission(request, row) and row != request.user
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Give a colleague another password, with an audit row; what they are logged in with ends."""

@@ -49,7 +49,7 @@ def record_password_given(*, user: User, actor: str, request_id: str) -> None:
     """Note that a colleague gave `user` another password, and end what they are logged in with."""
     ended = sessions.end_all(user_id=user.pk, but=None)
     audit.record(
-        actor=actor, action="user.password_give", subject=f"user:{user.pk}", request_id=request_id,
+        actor=actor, action="user.password", subject=f"user:{user.pk}", request_id=request_id,
         username=user.get_username(), sessions_ended=ended,
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -39,7 +39,6 @@ def book(client, shop, alipay):
     """Something of every kind."""
     memory.forget_everything()
     GatewayDefault.objects.create(channel="memory", mode="qr", account=make_memory_account())
-    Group.objects.create(name="look-up")
     placed = order(client)
     Appointment.objects.create(order=placed, appointment_time=timezone.now(), appointment_for="李雷")
     make_difference(charge=placed.charges.get(attempt=2))

@@ -111,7 +111,7 @@ def test_the_page_s_language_can_be_changed_before_log_in(visitor, site, lin):
     expect(someone.page.get_by_label("Password")).to_be_visible()
     fill_in(someone, username="lin", password=PASSWORD)
 
-    expect(someone.page.get_by_role("heading", name="Set up one-time codes")).to_be_visible()
+    expect(someone.page.locator("h1", has_text="Set up one-time codes")).to_be_visible()
 
 
 def test_the_form_is_filled_in_by_keyboard_alone(visitor, site, lin):

@@ -1,6 +1,5 @@
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from checkout import operations as checkout
@@ -21,7 +20,6 @@ from tests.world import make_client, make_customer, make_difference, make_memory
 @pytest.fixture
 def order():
     """A checkout order of 2144 yuan, paid with points and, at the gateway in memory, with cash."""
-    Group.objects.create(name="look-up")
     memory.forget_everything()
     account = make_memory_account()
     GatewayDefault.objects.create(channel="memory", mode="qr", account=account)

@@ -264,7 +264,7 @@ def test_a_password_that_a_colleague_gives_is_a_row_and_ends_sessions():
 
     assert answer.status_code == 302
     assert not is_in(browser)
-    row = AuditRow.objects.get(action="user.password_give")
+    row = AuditRow.objects.get(action="user.password")
     assert (row.actor, row.subject, row.detail) == (
         "user:boss", f"user:{user.pk}", {"username": "lin", "sessions_ended": 1}
     )  # fmt: skip

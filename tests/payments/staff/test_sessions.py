@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from config import checks
 from payments import tasks
 from payments.models import AuditRow, StaffSession
 from payments.staff import browsers, sessions
@@ -72,6 +73,13 @@ def test_how_long_is_a_setting(settings):
         browser, _answer = log_in()
         clock.shift(5 * MINUTE)
         assert not is_let_in(browser)
+
+
+@pytest.mark.parametrize(("minutes", "refused"), [(0, True), (-1, True), (721, True), (1, False), (720, False)])
+def test_a_setting_with_which_nobody_could_stay_is_refused_at_start(settings, minutes, refused):
+    settings.STAFF_IDLE_MINUTES = minutes
+
+    assert [error.id for error in checks.sessions_of_staff_last(None)] == ["onetill.E004"] * refused
 
 
 def test_that_it_was_seen_is_written_once_a_minute():
