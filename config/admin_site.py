@@ -72,6 +72,14 @@ def menu(request: HttpRequest) -> list[dict[str, Any]]:
     return [group for group in groups if group["items"]]
 
 
+def own_account(request: HttpRequest) -> list[dict[str, Any]]:
+    """What unfold shows under a person's own name."""
+    return [
+        {"title": _("Log-in and security"), "link": reverse_lazy("admin:security")},
+        {"title": _("Change password"), "link": reverse_lazy("admin:password_change")},
+    ]
+
+
 def _item(title: Any, icon: str, model: str) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist")}
 

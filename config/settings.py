@@ -5,6 +5,7 @@ One file, filled from the environment.
 ONETILL_ENV is `sandbox` (the demo), `test` or `production`, which is the default and refuses the demo's secrets.
 """
 
+import datetime
 import os
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,10 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "axes",
     "config",
     "payments",
     "checkout",
@@ -82,8 +87,11 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "payments.admin.gate.StaffGate",
+    "axes.middleware.AxesMiddleware",
     "config.lanes.LaneEnd",
 ]
 CALL_PATHS = ("/api/", "/rest/", "/app/partner/", "/english/")
@@ -144,6 +152,26 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "payments.staff.backend.StaffBackend"]
+
+# Whoever has a right of money (payments.staff.rights) needs a second factor. The environment may ask for it, not waive.
+REQUIRE_TOTP = env.bool("REQUIRE_TOTP", False) or not SANDBOX
+OTP_TOTP_ISSUER = "Onetill"
+SESSION_ENGINE = "payments.staff.sessions"
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+STAFF_IDLE_MINUTES = env.int("STAFF_IDLE_MINUTES", 30)
+STAFF_SESSION_HOURS = 12
+
+# Lock-out: axes asks, payments.staff.lock_out counts and says when.
+AXES_HANDLER = "payments.staff.lock_out.LockOut"
+AXES_CLIENT_IP_CALLABLE = "payments.staff.lock_out.address_of"
+AXES_LOCKOUT_CALLABLE = "payments.admin.log_in.locked_out"
+AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]
+AXES_FAILURE_LIMIT = 5  # of an account; LockOut has the address's
+AXES_COOLOFF_TIME = datetime.timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True  # audit rows tell who logged in
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
@@ -197,6 +225,7 @@ CELERY_BEAT_SCHEDULE = {
         ("compare the gateways' bills that are due", "payments.reconcile_bills", 3600.0),
         ("audit the books", "payments.audit", 3600.0),
         ("prune refused notifications", "payments.prune_refused_notifications", 3600.0),
+        ("clear sessions that have ended", "payments.clear_ended_sessions", 3600.0),
     )
 }
 
@@ -275,6 +304,7 @@ UNFOLD = {
             "600": "#1b63d8", "700": "#174fae", "800": "#19448c", "900": "#1a3b74", "950": "#142547",
         }
     },
+    "ACCOUNT": {"navigation": "config.admin_site.own_account"},
     "SIDEBAR": {"show_search": False, "navigation": "config.admin_site.menu"},
 }  # fmt: skip
 SPECTACULAR_SETTINGS = {

@@ -13,7 +13,7 @@ from payments.orders.models import Order, OrderTransition
 from payments.outbox.models import DeliveryAttempt, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from payments.reconciliation.models import BillLine, Difference, GatewayBill
 from payments.refunds.models import Refund, RefundLeg
-from payments.staff.models import StaffMember
+from payments.staff.models import StaffMember, StaffSession
 
 __all__ = [
     "Account",
@@ -36,6 +36,7 @@ __all__ = [
     "Refund",
     "RefundLeg",
     "StaffMember",
+    "StaffSession",
     "Transfer",
     "WebhookDelivery",
     "WebhookEndpoint",

@@ -17,6 +17,7 @@ from payments.outbox import operations as outbox
 from payments.outbox import sending
 from payments.reconciliation import operations as reconciliation
 from payments.refunds import submission as refund_submission
+from payments.staff import operations as staff
 
 
 @shared_task(name=sweep.TASK)
@@ -62,6 +63,11 @@ def fulfil_due_orders(**_kwargs: Any) -> None:
 @shared_task(name="payments.prune_refused_notifications")
 def prune_refused_notifications(**_kwargs: Any) -> None:
     inbox.prune_refused()
+
+
+@shared_task(name="payments.clear_ended_sessions")
+def clear_ended_sessions(**_kwargs: Any) -> None:
+    staff.clear_ended_sessions()
 
 
 @shared_task(name="payments.audit")

@@ -92,7 +92,7 @@ def logged_in(**fields):
 
 def dump():
     """Everything that is in the database, but for sessions and what reading writes."""
-    skipped = {"django_session", "auth_user", "payments_staffmember", "django_admin_log"}
+    skipped = {"payments_staffsession", "auth_user", "payments_staffmember", "django_admin_log"}
     with connection.cursor() as cursor:
         tables = [name for name in connection.introspection.table_names(cursor) if name not in skipped]
         found = {}
