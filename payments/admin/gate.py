@@ -25,7 +25,7 @@ class StaffGate:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path_info.startswith(reverse("admin:index")):
+        if request.path.startswith(reverse("admin:index")):
             sessions.touch(session=request.session, at=timezone.now())
             if (answer := _turned_away(request)) is not None:
                 return answer
@@ -35,7 +35,7 @@ class StaffGate:
 def _turned_away(request: HttpRequest) -> HttpResponse | None:
     """Return where somebody is led who may not go on without a second factor."""
     user: Any = request.user
-    if request.path_info in {reverse(name) for name in OPEN} or not rights.is_confined(user):
+    if request.path in {reverse(name) for name in OPEN} or not rights.is_confined(user):
         return None
     answer: HttpResponse
     if request.method not in {"GET", "HEAD"}:
