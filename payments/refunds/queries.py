@@ -3,9 +3,9 @@
 import dataclasses
 import datetime
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
 
 from payments.charges.models import CASH, Charge, Tender
@@ -15,8 +15,9 @@ from payments.errors import NotFound
 from payments.orders.models import Order
 from payments.orders.states import TRANSITIONS
 from payments.orders.states import Event as OrderEvent
-from payments.refunds.models import Refund, RefundLeg
+from payments.refunds.models import Kind, Refund, RefundLeg
 from payments.refunds.planner import Tendered
+from payments.refunds.states import Status
 
 # Statuses of an order of which something can be refunded.
 REFUNDABLE = tuple(status for status, moves in TRANSITIONS.items() if OrderEvent.REFUNDED_IN_FULL in moves)
@@ -82,6 +83,15 @@ def goods_left_fen(order: Order) -> int:
 
 def shipping_left_fen(order: Order) -> int:
     return int(order.shipping_fen - order.refunded_shipping_fen - order.refunding_shipping_fen)
+
+
+def refunded_alone_fen(*, order_ids: Sequence[int], kind: Kind = Kind.ORDER) -> dict[int, int]:
+    """Return, of each order with such refunds, what went back or is on its way without a second person."""
+    alone = Refund.objects.filter(
+        order__in=order_ids, kind=kind, decided_by="", status__in=[Status.PENDING, Status.SUCCEEDED]
+    )  # fmt: skip
+    sums = alone.order_by().values("order").annotate(fen=Sum(F("goods_fen") + F("shipping_fen")))
+    return {row["order"]: int(row["fen"]) for row in sums}
 
 
 def due_for_query(*, at: datetime.datetime) -> QuerySet[RefundLeg]:
