@@ -46,48 +46,132 @@ DROP TRIGGER refundbatch_append_only ON payments_refundbatch;
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payments', '0011_staff_members'),
+        ("payments", "0011_staff_members"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='RefundBatch',
+            name="RefundBatch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(db_collation='C', max_length=38, verbose_name='number')),
-                ('reason', models.CharField(max_length=200, verbose_name='reason')),
-                ('requested_by', models.CharField(max_length=64, verbose_name='requested by')),
-                ('requested_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='requested at')),
-                ('request_id', models.CharField(blank=True, default='', max_length=36, verbose_name='request id')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(db_collation="C", max_length=38, verbose_name="number")),
+                ("reason", models.CharField(max_length=200, verbose_name="reason")),
+                ("requested_by", models.CharField(max_length=64, verbose_name="requested by")),
+                (
+                    "requested_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), verbose_name="requested at"
+                    ),
+                ),
+                ("request_id", models.CharField(blank=True, default="", max_length=36, verbose_name="request id")),
             ],
             options={
-                'verbose_name': 'refund of many orders',
-                'verbose_name_plural': 'refunds of many orders',
-                'constraints': [models.UniqueConstraint(fields=('number',), name='refund_batch_number_once'), models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='refund_batch_has_a_reason')],
+                "verbose_name": "refund of many orders",
+                "verbose_name_plural": "refunds of many orders",
+                "constraints": [
+                    models.UniqueConstraint(fields=("number",), name="refund_batch_number_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("reason", ""), _negated=True), name="refund_batch_has_a_reason"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='RefundBatchLine',
+            name="RefundBatchLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seen_goods_fen', payments.money.FenField(default=0, verbose_name='goods')),
-                ('seen_shipping_fen', payments.money.FenField(default=0, verbose_name='shipping')),
-                ('status', models.CharField(choices=[('waiting', 'waits its turn'), ('done', 'asked for'), ('refused', 'not possible')], default='waiting', max_length=16, verbose_name='status')),
-                ('refusal', models.CharField(blank=True, default='', max_length=64, verbose_name='why not')),
-                ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='due at')),
-                ('settled_at', models.DateTimeField(blank=True, null=True, verbose_name='settled at')),
-                ('batch', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='payments.refundbatch', verbose_name='refund of many orders')),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payments.order', verbose_name='order')),
-                ('refund', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='batch_line', to='payments.refund', verbose_name='refund')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("seen_goods_fen", payments.money.FenField(default=0, verbose_name="goods")),
+                ("seen_shipping_fen", payments.money.FenField(default=0, verbose_name="shipping")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("waiting", "waits its turn"), ("done", "asked for"), ("refused", "not possible")],
+                        default="waiting",
+                        max_length=16,
+                        verbose_name="status",
+                    ),
+                ),
+                ("refusal", models.CharField(blank=True, default="", max_length=64, verbose_name="why not")),
+                ("due_at", models.DateTimeField(blank=True, null=True, verbose_name="due at")),
+                ("settled_at", models.DateTimeField(blank=True, null=True, verbose_name="settled at")),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="lines",
+                        to="payments.refundbatch",
+                        verbose_name="refund of many orders",
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payments.order",
+                        verbose_name="order",
+                    ),
+                ),
+                (
+                    "refund",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="batch_line",
+                        to="payments.refund",
+                        verbose_name="refund",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'order of a refund of many',
-                'verbose_name_plural': 'orders of a refund of many',
-                'ordering': ['batch', 'id'],
-                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at', 'id'], name='refund_batch_line_due')],
-                'constraints': [models.UniqueConstraint(fields=('batch', 'order'), name='refund_batch_line_once_per_order'), models.CheckConstraint(condition=models.Q(('status__in', ['waiting', 'done', 'refused'])), name='refund_batch_line_status_known'), models.CheckConstraint(condition=models.Q(('seen_goods_fen__gte', 0), ('seen_shipping_fen__gte', 0), models.Q(('seen_goods_fen__gt', 0), ('seen_shipping_fen__gt', 0), _connector='OR')), name='refund_batch_line_amount_positive'), models.CheckConstraint(condition=models.Q(models.Q(('due_at__isnull', False), ('refund__isnull', True), ('refusal', ''), ('status', 'waiting')), models.Q(('due_at__isnull', True), ('refund__isnull', False), ('refusal', ''), ('status', 'done')), models.Q(('due_at__isnull', True), ('refund__isnull', True), ('status', 'refused'), models.Q(('refusal', ''), _negated=True)), _connector='OR'), name='refund_batch_line_is_what_its_status_says')],
+                "verbose_name": "order of a refund of many",
+                "verbose_name_plural": "orders of a refund of many",
+                "ordering": ["batch", "id"],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("due_at__isnull", False)),
+                        fields=["due_at", "id"],
+                        name="refund_batch_line_due",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("batch", "order"), name="refund_batch_line_once_per_order"),
+                    models.CheckConstraint(
+                        condition=models.Q(("status__in", ["waiting", "done", "refused"])),
+                        name="refund_batch_line_status_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("seen_goods_fen__gte", 0),
+                            ("seen_shipping_fen__gte", 0),
+                            models.Q(("seen_goods_fen__gt", 0), ("seen_shipping_fen__gt", 0), _connector="OR"),
+                        ),
+                        name="refund_batch_line_amount_positive",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("due_at__isnull", False),
+                                ("refund__isnull", True),
+                                ("refusal", ""),
+                                ("status", "waiting"),
+                            ),
+                            models.Q(
+                                ("due_at__isnull", True), ("refund__isnull", False), ("refusal", ""), ("status", "done")
+                            ),
+                            models.Q(
+                                ("due_at__isnull", True),
+                                ("refund__isnull", True),
+                                ("status", "refused"),
+                                models.Q(("refusal", ""), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="refund_batch_line_is_what_its_status_says",
+                    ),
+                ],
             },
         ),
         migrations.RunSQL(GUARDS, UNGUARDED),

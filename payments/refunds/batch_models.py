@@ -39,7 +39,9 @@ class RefundBatch(models.Model):
 class RefundBatchLine(models.Model):
     """One order of a batch: all that was left of it when that was confirmed goes back, or nothing does."""
 
-    batch = models.ForeignKey(RefundBatch, models.PROTECT, related_name="lines", verbose_name=_("refund of many orders"))
+    batch = models.ForeignKey(
+        RefundBatch, models.PROTECT, related_name="lines", verbose_name=_("refund of many orders")
+    )
     order = models.ForeignKey("payments.Order", models.PROTECT, related_name="+", verbose_name=_("order"))
     seen_goods_fen = FenField(_("goods"))
     seen_shipping_fen = FenField(_("shipping"))

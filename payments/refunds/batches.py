@@ -108,10 +108,11 @@ def _foresee(order: Order, *, charges: Iterable[Charge], alone_fen: int) -> Fore
         split = operations.preview(order=order, command=command, charges=charges)
     except OnetillError as error:
         return Foreseen(order=order, goods_fen=goods_fen, shipping_fen=shipping_fen, refusal=error)
-    limit_fen = order.client.approval_above_fen
     return Foreseen(
         order=order, goods_fen=goods_fen, shipping_fen=shipping_fen, split=split,
-        needs_second_person=limit_fen is not None and alone_fen + goods_fen + shipping_fen > limit_fen,
+        needs_second_person=queries.needs_second_person(
+            order=order, amount_fen=goods_fen + shipping_fen, alone_fen=alone_fen
+        ),
     )  # fmt: skip
 
 
@@ -187,7 +188,8 @@ def lease_next(*, at: datetime.datetime) -> int | None:
     with transaction():
         due = RefundBatchLine.objects.filter(due_at__lte=at).order_by("due_at", "pk")
         line_id = due.select_for_update(of=("self",), skip_locked=True).values_list("pk", flat=True).first()
-        RefundBatchLine.objects.filter(pk=line_id).update(due_at=at + LEASE)
+        if line_id is not None:
+            RefundBatchLine.objects.filter(pk=line_id).update(due_at=at + LEASE)
     return line_id
 
 

@@ -357,8 +357,7 @@ def number_of(*, order: Order, sequence: int) -> str:
 
 def _needs_approval(*, order: Order, refund: Refund, actor: str) -> bool:
     """Whether a second person must agree. What one person alone has refunded of the order counts with it."""
-    limit_fen = order.client.approval_above_fen
-    if limit_fen is None or actor == audit.SYSTEM:
+    if order.client.approval_above_fen is None or actor == audit.SYSTEM:
         return False
-    alone_fen = queries.refunded_alone_fen(order_ids=[order.pk], kind=Kind(refund.kind))
-    return alone_fen.get(order.pk, 0) + refund.amount_fen > limit_fen
+    alone_fen = queries.refunded_alone_fen(order_ids=[order.pk], kind=Kind(refund.kind)).get(order.pk, 0)
+    return queries.needs_second_person(order=order, amount_fen=refund.amount_fen, alone_fen=alone_fen)

@@ -8,12 +8,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from payments.errors import Malformed
-from payments.models import AuditRow, Order, Refund, RefundBatch, RefundBatchLine
+from payments.gateways.memory import Fault
+from payments.models import Account, AuditRow, Order, Refund, RefundBatch, RefundBatchLine
 from payments.refunds import batches, submission
+from payments.refunds import operations as refunds
 from payments.refunds.batches import BatchNumberReused, Chosen
 from payments.refunds.states import LINE_TRANSITIONS, LineStatus
 from payments.transactions import savepoint
-from tests.payments.refunds.shop import balance_fen, book, left, pay, recharge, refund, statuses, sweep
+from tests.payments.refunds.shop import balance_fen, book, left, pay, recharge, refund, sweep
 from tests.world import make_client, make_customer, make_memory_account, place_order
 
 pytestmark = pytest.mark.django_db
@@ -230,7 +232,6 @@ def test_a_worker_killed_between_the_refund_and_its_gateway_leaves_the_rest_to_t
 
     with monkeypatch.context() as killed:
         killed.setattr(submission, "submit_all", die)
-        killed.setattr(batches.submission, "submit_all", die)
         line = batch.lines.get(order=other)
         RefundBatchLine.objects.filter(pk=line.pk).update(due_at=timezone.now() - datetime.timedelta(hours=1))
         with pytest.raises(KeyboardInterrupt):
@@ -243,7 +244,24 @@ def test_a_worker_killed_between_the_refund_and_its_gateway_leaves_the_rest_to_t
 
     assert told(batch) == [("done", "succeeded", ""), ("done", "succeeded", "")]
     assert Refund.objects.count() == 2
-    assert sum(book().refunded_fen(f"{one.number}_{n}") for one in (order, other) for n in (1, 2)) == 2_000
+    assert book().refunded_fen(f"{other.number}_2") == 1_000
+    assert [number for verb, number in book().calls if verb == "refund"] == [f"{other.number}_R1"]
+
+
+def test_a_worker_killed_within_the_transaction_leaves_nothing(shop, monkeypatch):
+    order = paid(shop, "a", 3_000)
+    batch, _is_new = confirm(order)
+
+    def die(**_of):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(batches, "_settle", die)
+        with pytest.raises(KeyboardInterrupt):
+            batches.process_due()
+
+    assert (Refund.objects.count(), left(order)) == (0, (0, 0, 0, 0))
+    assert told(batch) == [("waiting", None, "")]
 
 
 def test_a_line_whose_worker_died_is_taken_up_when_its_lease_has_run_out(shop):
@@ -259,8 +277,7 @@ def test_a_line_whose_worker_died_is_taken_up_when_its_lease_has_run_out(shop):
 
 
 def test_who_wakes_up_after_its_lease_finds_the_line_done(shop):
-    order = paid(shop, "a", 3_000)
-    batch, _is_new = confirm(order)
+    confirm(paid(shop, "a", 3_000))
     line_id = batches.lease_next(at=timezone.now())
 
     lines = [batches.process(line_id=line_id, at=timezone.now()) for _worker in range(2)]
@@ -270,32 +287,43 @@ def test_who_wakes_up_after_its_lease_finds_the_line_done(shop):
     assert AuditRow.objects.filter(action="refund_batch.asked").count() == 1
 
 
-def test_control_a_line_that_is_not_looked_at_again_is_kept_by_the_number_of_its_refund(shop, monkeypatch):
-    """Without the look at the line's status, the refund's number is what makes it one; without both, it is refused."""
-    order = paid(shop, "a", 3_000)
-    batch, _is_new = confirm(order)
-    line = batch.lines.select_related("batch").get()
-    monkeypatch.setattr(batches.operations, "_known", lambda **_of: None)
+def test_what_is_asked_for_again_is_the_same_refund_by_its_number(shop):
+    line, again = asked_for_again(shop)
 
-    batches.process(line_id=line.pk, at=timezone.now())
-    with pytest.raises(batches.operations.OrderRefunded):
-        batches.operations.request(
-            order_id=order.pk, command=batches._command(line), actor="user:lin", at=timezone.now()
-        )
-
+    assert again() == (line.refund, False)
     assert Refund.objects.count() == 1
 
 
-def test_a_silent_gateway_is_waited_for_once(shop):
-    orders = [paid(shop, f"T{n}", 20_000 - 11_500, 0) for n in range(2)]
+def test_control_without_the_number_it_is_another_one_that_finds_nothing_left(shop, monkeypatch):
+    _line, again = asked_for_again(shop)
+    monkeypatch.setattr(refunds, "_known", lambda **_of: None)
+
+    with pytest.raises(refunds.OrderRefunded):
+        again()
+
+
+def asked_for_again(shop):
+    order = paid(shop, "a", 3_000)
+    batch, _is_new = confirm(order)
+    batches.process_due()
+    line = batches.lines_of(batch).select_related("batch").get()
+    command = batches._command(line)
+    return line, lambda: refunds.request(order_id=order.pk, command=command, actor="user:lin", at=timezone.now())
+
+
+def test_a_silent_gateway_is_waited_for_once_and_the_sweep_tells_it(shop):
+    Account.objects.filter(kind="points").update(balance_fen=0)
+    orders = [paid(shop, f"T{n}", 3_000) for n in range(3)]
     batch, _is_new = confirm(*orders)
-    asked_before = len(book().calls)
-    book().lose_answers = True
+    book().script(Fault.LOST_REQUEST, verb="refund")
 
     batches.process_due()
 
-    assert [status for status, _refund, _why in told(batch)] == ["done", "done"]
-    assert len(book().calls) >= asked_before
+    assert [verb for verb, _number in book().calls].count("refund") == 1
+    assert told(batch) == [("done", "pending", "")] * 3
+    sweep()
+    assert told(batch) == [("done", "succeeded", "")] * 3
+    Account.objects.filter(kind="points").update(balance_fen=9_000)
 
 
 def test_trouble_with_one_line_leaves_it_waiting_and_takes_the_others(shop, monkeypatch):
@@ -322,6 +350,11 @@ def sql(statement):
         cursor.execute(statement)
 
 
+OF_ANOTHER_ORDER = """
+    UPDATE payments_refundbatchline SET status = 'done', due_at = NULL, refund_id = (SELECT id FROM payments_refund)
+"""
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -334,8 +367,7 @@ def sql(statement):
         "UPDATE payments_refundbatchline SET due_at = NULL",
         "UPDATE payments_refundbatchline SET status = 'refused', due_at = NULL",
         "UPDATE payments_refundbatchline SET status = 'done', due_at = NULL",
-        "UPDATE payments_refundbatchline SET status = 'done', due_at = NULL, refund_id = "
-        "(SELECT id FROM payments_refund)",
+        OF_ANOTHER_ORDER,
     ],
 )
 def test_what_was_confirmed_stays_as_it_was(shop, statement):
