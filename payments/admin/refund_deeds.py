@@ -23,8 +23,8 @@ from payments.refunds.states import LegStatus, Status
 # The run-book's words, where they are needed (docs/operations/refunds.md).
 WHAT_TO_DO: dict[str, str | Promise] = {
     LegStatus.STUCK: _(
-        "The money left us and did not reach the payer, as with a cancelled card. Never refund again: lead it on in the "
-        "gateway's merchant console, under this number. It ends here by itself when it is done there."
+        "The money left us and did not reach the payer, as with a cancelled card. Never refund again: lead it on in "
+        "the gateway's merchant console, under this number. It ends here by itself when it is done there."
     ),
     LegStatus.UNKNOWN: _(
         "The gateway has not said what became of it; the money may have gone. Never refund again. Ask now; if the "
