@@ -14,6 +14,7 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
         (_("Orders"), "receipt_long", "payments_order"),
         (_("Charges"), "payments", "payments_charge"),
         (_("Refunds"), "undo", "payments_refund"),
+        (_("Refunds of many orders"), "playlist_remove", "payments_refundbatch"),
         (_("Customers"), "group", "payments_customer"),
         (_("Points mall documents"), "shopping_bag", "checkout_checkoutorder"),
         (_("Appointments"), "event", "payments_appointment"),

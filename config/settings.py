@@ -213,6 +213,7 @@ CELERY_BEAT_SCHEDULE = {
     for name, task, seconds in (
         ("query charges that are due", "payments.reconcile_due_charges", 5.0),
         ("tell and ask gateways about refunds that are due", "payments.sweep_due_refunds", 5.0),
+        ("ask for the refunds of many orders at once", "payments.refund_batches_due", 30.0),
         ("close orders whose time has run out", "payments.close_stale_orders", 10.0),
         ("give back money that came late or twice", "payments.refund_late_money", 30.0),
         ("process notifications that were left", "payments.process_due_notifications", 30.0),

@@ -12,6 +12,7 @@ from payments.ledger.models import Account, Transfer
 from payments.orders.models import Order, OrderTransition
 from payments.outbox.models import DeliveryAttempt, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from payments.reconciliation.models import BillLine, Difference, GatewayBill
+from payments.refunds.batch_models import RefundBatch, RefundBatchLine
 from payments.refunds.models import Refund, RefundLeg
 from payments.staff.models import StaffMember, StaffSession
 
@@ -34,6 +35,8 @@ __all__ = [
     "OrderTransition",
     "OutboxEvent",
     "Refund",
+    "RefundBatch",
+    "RefundBatchLine",
     "RefundLeg",
     "StaffMember",
     "StaffSession",

@@ -16,6 +16,7 @@ from payments.orders import operations as orders
 from payments.outbox import operations as outbox
 from payments.outbox import sending
 from payments.reconciliation import operations as reconciliation
+from payments.refunds import batches as refund_batches
 from payments.refunds import submission as refund_submission
 from payments.staff import operations as staff
 
@@ -28,6 +29,11 @@ def reconcile_due_charges(**_kwargs: Any) -> None:
 @shared_task(name=refund_submission.TASK)
 def sweep_due_refunds(**_kwargs: Any) -> None:
     refund_submission.sweep_due()
+
+
+@shared_task(name=refund_batches.TASK)
+def refund_batches_due(**_kwargs: Any) -> None:
+    refund_batches.process_due()
 
 
 @shared_task(name="payments.close_stale_orders")

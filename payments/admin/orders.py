@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods
 from unfold.contrib.filters.admin import ChoicesRadioFilter, RadioFilter
 from unfold.decorators import display
 
-from payments.admin import refund_form
+from payments.admin import refund_form, refund_many
 from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, linked, yuan
 from payments.models import (
     ApiClient,
@@ -151,7 +151,8 @@ class OrderAdmin(DecidingAdmin):
         yield orders.filter(customer__in=Customer.objects.filter(client__in=clients, user_id=term))
 
     change_form_outer_before_template = "back_office/refund_button.html"
-    actions = ("clear_flag",)
+    actions = ("clear_flag", "refund_in_full")
+    refund_in_full = refund_many.refund_in_full
 
     def get_urls(self) -> list[URLPattern]:
         refund = self.admin_site.admin_view(require_http_methods(["GET", "POST"])(self.refund))
@@ -174,6 +175,9 @@ class OrderAdmin(DecidingAdmin):
         return refund_form.answer(request, order=order, context={
             **self.admin_site.each_context(request), "title": _("Refund"), "subtitle": str(order), "opts": self.opts,
         })  # fmt: skip
+
+    def has_refund_many_permission(self, request: HttpRequest) -> bool:
+        return refund_many.may_refund_many(request)
 
     def has_clear_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("payments.clear_flag")

@@ -21,7 +21,9 @@ from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
 from payments.models import Appointment, GatewayDefault, Order, StaffMember, WebhookEndpoint
 from payments.outbox import operations as outbox
+from payments.refunds import batches
 from payments.refunds import operations as refunds
+from payments.refunds.batches import Chosen
 from payments.refunds.operations import RefundCommand
 from tests.calls import post, signed
 from tests.checkout.test_documents import PAY
@@ -46,6 +48,10 @@ def book(client, shop, alipay):
     make_difference(charge=placed.charges.get(attempt=2))
     command = RefundCommand(goods_fen=100)
     refunds.refund(order_id=placed.pk, command=command, actor="client:shop", at=timezone.now())
+    batches.confirm(
+        number="batch-1", chosen=[Chosen(order_id=placed.pk, goods_fen=1, shipping_fen=0)], reason="recalled",
+        actor="user:lin", at=timezone.now(),
+    )  # fmt: skip
     WebhookEndpoint.objects.create(client=placed.client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
     figures.compute(day=day_of(timezone.now()), at=timezone.now())
