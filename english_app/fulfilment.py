@@ -21,6 +21,12 @@ LABELS = {
     "delivery": pgettext_lazy("English app", "delivery"),
     "returning": _("return"),
     "agent_title": _("agent"),
+    "english.deliver": _("delivered"),
+    "english.deliver_again": _("delivery tried again"),
+    "english.return_ask": _("return asked for"),
+    "english.return_approve": _("return approved"),
+    "english.return_refuse": _("return refused"),
+    "english.return_fail": _("return failed"),
 }
 PERSONAL = ()
 

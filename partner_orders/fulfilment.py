@@ -23,6 +23,9 @@ LABELS = {
     "receive": _("recipient"),
     "delivery": _("delivery"),
     "express": _("courier"),
+    "partner_order.ship": _("shipped"),
+    "partner_order.receive": _("received"),
+    "partner_order.remark": _("remark"),
 }
 PERSONAL = ("receive",)
 

@@ -99,7 +99,7 @@ def test_without_a_script_a_link_leads_to_the_raw_body(boss, site, told):
 @pytest.mark.parametrize("device", ["desktop", "phone"])
 def test_nothing_is_over_the_edge(boss, site, told, device, language, scheme):
     second = place(told.client, out_trade_no="T2", client_pay_id="")
-    closing.close_order(order_id=second.pk, actor="client:shop", at=timezone.now())
+    closing.close(order_id=second.pk, actor="client:shop", at=timezone.now())
     bought = partners.make_something_of_every_kind(client=partners.make_partner_client(name="partner"))
     learnt = learners.make_something_of_every_kind(client=learners.make_english_client())
     Order.objects.filter(pk=second.pk).update(money_flag="paid_late")
