@@ -9,7 +9,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import Error, Tags, register
 
-FAMILY_FUNCTIONS = ("fulfil", "release", "take_back", "describe", "audit")
+FAMILY_FUNCTIONS = ("fulfil", "release", "take_back", "describe", "look_up", "audit")
+FAMILY_WORDS = ("LABELS", "PERSONAL")
 
 
 @register()
@@ -23,7 +24,7 @@ def families_are_complete(app_configs: Sequence[AppConfig] | None, **kwargs: Any
             problems.append(Error(f"ORDER_FAMILIES[{family!r}]: {path} does not import: {error}", id="onetill.E001"))
             continue
         missing = [name for name in FAMILY_FUNCTIONS if not callable(getattr(module, name, None))]
-        missing += ["LABELS"] if not hasattr(module, "LABELS") else []
+        missing += [name for name in FAMILY_WORDS if not hasattr(module, name)]
         if missing:
             problems.append(Error(f"{path} lacks {', '.join(missing)}", id="onetill.E002"))
     return problems

@@ -22,7 +22,7 @@ from django.utils.encoding import escape_uri_path
 from prometheus_client import Histogram
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
-from config.redaction import redact
+from payments.redaction import redact
 
 REQUEST_ID = re.compile(r"[0-9A-Za-z_-]{8,36}")
 REQUEST_ID_HEADER = "onetill_request_id"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 from environs import Env
 
@@ -295,6 +296,8 @@ UNFOLD = {
     "SITE_HEADER": "一柜通 Onetill",
     "SITE_SYMBOL": "point_of_sale",
     "SHOW_LANGUAGES": True,
+    "STYLES": [lambda _request: static("back_office/look_up.css")],
+    "SCRIPTS": [lambda _request: static("back_office/look_up.js")],
     "DASHBOARD_CALLBACK": "config.dashboard.dashboard",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,

@@ -7,6 +7,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 
 from payments.admin import log_in, security
+from payments.admin.look_up_page import look_up
 
 
 def _staff(route: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
@@ -17,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", log_in.LogInView.as_view(), name="login"),
     _staff("logout/", log_in.log_out, "logout"),
     _staff("password_change/", security.change_password, "password_change"),
+    _staff("look-up/", look_up, "look_up"),
     _staff("security/", security.overview, "security"),
     _staff("security/second-factor/", security.second_factor, "second_factor"),
     _staff("security/second-factor/remove/", security.remove_device, "second_factor_remove"),
