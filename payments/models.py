@@ -8,6 +8,7 @@ from payments.direct.models import Appointment
 from payments.gateways.models import GatewayAccount, GatewayDefault
 from payments.inbox.models import InboundNotification
 from payments.ledger.models import Account, Transfer
+from payments.manual.models import HandConfirmation, ValueRequest
 from payments.orders.models import Order, OrderTransition
 from payments.outbox.models import DeliveryAttempt, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from payments.reconciliation.models import BillLine, Difference, GatewayBill
@@ -27,6 +28,7 @@ __all__ = [
     "GatewayAccount",
     "GatewayBill",
     "GatewayDefault",
+    "HandConfirmation",
     "InboundNotification",
     "Order",
     "OrderTransition",
@@ -35,6 +37,7 @@ __all__ = [
     "RefundLeg",
     "StaffMember",
     "Transfer",
+    "ValueRequest",
     "WebhookDelivery",
     "WebhookEndpoint",
 ]
