@@ -15,7 +15,17 @@ from english_app.models import EnglishOrder
 from english_app.states import Delivery, Return
 from payments import invariants
 from payments.charges.states import Status as ChargeStatus
-from payments.models import Charge, Difference, Order, Refund, RefundLeg, WebhookEndpoint
+from payments.manual.states import Status as RequestStatus
+from payments.models import (
+    Charge,
+    Difference,
+    HandConfirmation,
+    Order,
+    Refund,
+    RefundLeg,
+    ValueRequest,
+    WebhookEndpoint,
+)
 from payments.orders.models import MoneyFlag
 from payments.reconciliation.states import DifferenceStatus
 from payments.refunds.states import LegStatus
@@ -56,6 +66,10 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def _queues() -> Iterator[Queue]:
     to_approve = Refund.objects.filter(status=RefundStatus.TO_APPROVE)
     yield Queue(_("Refunds to approve"), to_approve, "payments_refund", "status__exact=to_approve")
+    confirmed = HandConfirmation.objects.filter(status=RequestStatus.TO_APPROVE)
+    yield Queue(_("Payments by hand to approve"), confirmed, "payments_handconfirmation", "status__exact=to_approve")
+    granted = ValueRequest.objects.filter(status=RequestStatus.TO_APPROVE)
+    yield Queue(_("Points and balance to approve"), granted, "payments_valuerequest", "status__exact=to_approve")
     stuck = RefundLeg.objects.filter(status=LegStatus.STUCK)
     yield Queue(_("Refunds stuck at a gateway"), stuck, "payments_refund", "status__exact=pending")
     surplus = Charge.objects.filter(status=ChargeStatus.SURPLUS)

@@ -12,6 +12,7 @@ from payments.admin import (
     orders,
     reconciliation,
     refunds,
+    requests,
     staff,
     webhooks,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "orders",
     "reconciliation",
     "refunds",
+    "requests",
     "staff",
     "webhooks",
 ]

@@ -23,6 +23,8 @@ from unfold.decorators import display
 
 from payments.admin import refund_form
 from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, linked, yuan
+from payments.admin.form_pages import FormPagesAdmin
+from payments.admin.order_deeds import ORDER_PAGES
 from payments.models import (
     ApiClient,
     Charge,
@@ -101,7 +103,7 @@ class EventInline(ReadOnlyInline):
 
 
 @admin.register(Order)
-class OrderAdmin(DecidingAdmin):
+class OrderAdmin(FormPagesAdmin, DecidingAdmin):
     client_path = "client"
     list_display = (
         "number", "family", "kind", "client", "shown_status", "shown_flag", yuan("total_fen", _("total")),
@@ -150,7 +152,8 @@ class OrderAdmin(DecidingAdmin):
         yield orders.filter(customer__in=Customer.objects.filter(ee_no=term))
         yield orders.filter(customer__in=Customer.objects.filter(client__in=clients, user_id=term))
 
-    change_form_outer_before_template = "back_office/refund_button.html"
+    change_form_outer_before_template = "back_office/order_buttons.html"
+    form_pages = ORDER_PAGES
     actions = ("clear_flag",)
 
     def get_urls(self) -> list[URLPattern]:

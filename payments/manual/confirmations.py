@@ -217,7 +217,7 @@ def _book(
 
 @outside_transaction
 def approve(
-    *, confirmation_id: int, actor: str, reason: str, at: datetime.datetime, request_id: str = ""
+    *, waiting_id: int, actor: str, reason: str, at: datetime.datetime, request_id: str = ""
 ) -> HandConfirmation:
     """
     Let a payment that waits for a second person be booked. The attempt is closed at the gateway before, if it is open.
@@ -228,14 +228,14 @@ def approve(
     :raises GatewayStillWaits: if the gateway would still take money for it
     :raises TradeKnown: if the gateway's number is another payment's
     """
-    waiting = HandConfirmation.objects.defer("evidence").get(pk=confirmation_id)
+    waiting = HandConfirmation.objects.defer("evidence").get(pk=waiting_id)
     requests.check_reason(reason=reason)
     requests.check_decidable(request=waiting, actor=actor)
     charge, outcome = charges.retire(charge_id=waiting.charge_id, at=at)
     if charge.status in OPEN and outcome is not Outcome.UNKNOWN:
         raise GatewayStillWaits
     with transaction():
-        order, charge, waiting = _lock(confirmation_id=confirmation_id)
+        order, charge, waiting = _lock(waiting_id=waiting_id)
         requests.decide(request=waiting, event=Event.APPROVED, actor=actor, reason=reason, at=at)
         if charge.status in BOOKED:
             raise GatewayConfirms
@@ -246,22 +246,22 @@ def approve(
 
 
 def refuse(
-    *, confirmation_id: int, actor: str, reason: str, at: datetime.datetime, request_id: str = ""
+    *, waiting_id: int, actor: str, reason: str, at: datetime.datetime, request_id: str = ""
 ) -> HandConfirmation:
     """Do not let a payment be booked by hand. See `approve` for the errors."""
     with transaction():
-        order, charge, waiting = _lock(confirmation_id=confirmation_id)
+        order, charge, waiting = _lock(waiting_id=waiting_id)
         requests.decide(request=waiting, event=Event.REFUSED, actor=actor, reason=reason, at=at)
         _audit(order=order, charge=charge, decided=waiting, event=Event.REFUSED, request_id=request_id)
         return waiting
 
 
 @transaction_required
-def _lock(*, confirmation_id: int) -> tuple[Order, Charge, HandConfirmation]:
+def _lock(*, waiting_id: int) -> tuple[Order, Charge, HandConfirmation]:
     """Lock the order first, as everybody does."""
-    charge_id = HandConfirmation.objects.values_list("charge_id", flat=True).get(pk=confirmation_id)
+    charge_id = HandConfirmation.objects.values_list("charge_id", flat=True).get(pk=waiting_id)
     order, charge = settlement.lock(charge_id=charge_id)
-    waiting = HandConfirmation.objects.defer("evidence").select_for_update(of=("self",)).get(pk=confirmation_id)
+    waiting = HandConfirmation.objects.defer("evidence").select_for_update(of=("self",)).get(pk=waiting_id)
     return order, charge, waiting
 
 

@@ -71,7 +71,7 @@ def request(
         return made
 
 
-def approve(*, value_id: int, actor: str, reason: str, at: datetime.datetime, request_id: str = "") -> ValueRequest:
+def approve(*, waiting_id: int, actor: str, reason: str, at: datetime.datetime, request_id: str = "") -> ValueRequest:
     """
     Let value that waits for a second person be given or taken.
 
@@ -79,21 +79,23 @@ def approve(*, value_id: int, actor: str, reason: str, at: datetime.datetime, re
     :raises requests.SamePerson: if `actor` asked for it
     :raises TooLittleThere: if more is to be taken than there is
     """
-    return _decide(value_id=value_id, event=Event.APPROVED, actor=actor, reason=reason, at=at, request_id=request_id)
+    return _decide(
+        waiting_id=waiting_id, event=Event.APPROVED, actor=actor, reason=reason, at=at, request_id=request_id
+    )
 
 
-def refuse(*, value_id: int, actor: str, reason: str, at: datetime.datetime, request_id: str = "") -> ValueRequest:
+def refuse(*, waiting_id: int, actor: str, reason: str, at: datetime.datetime, request_id: str = "") -> ValueRequest:
     """Do not let value be given or taken. See `approve` for the errors."""
-    return _decide(value_id=value_id, event=Event.REFUSED, actor=actor, reason=reason, at=at, request_id=request_id)
+    return _decide(waiting_id=waiting_id, event=Event.REFUSED, actor=actor, reason=reason, at=at, request_id=request_id)
 
 
 def _decide(
-    *, value_id: int, event: Event, actor: str, reason: str, at: datetime.datetime, request_id: str
+    *, waiting_id: int, event: Event, actor: str, reason: str, at: datetime.datetime, request_id: str
 ) -> ValueRequest:
     with transaction():
-        customer_id = ValueRequest.objects.values_list("customer_id", flat=True).get(pk=value_id)
+        customer_id = ValueRequest.objects.values_list("customer_id", flat=True).get(pk=waiting_id)
         customer, holds = _lock(customer_id=customer_id)
-        waiting = ValueRequest.objects.select_for_update(of=("self",)).get(pk=value_id)
+        waiting = ValueRequest.objects.select_for_update(of=("self",)).get(pk=waiting_id)
         requests.decide(request=waiting, event=event, actor=actor, reason=reason, at=at)
         audit.record(
             actor=actor, action=f"customer.grant_{event}", subject=f"customer:{customer_id}", request_id=request_id,

@@ -72,147 +72,287 @@ DROP FUNCTION payments_guard_handconfirmation();
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payments', '0011_staff_members'),
+        ("payments", "0011_staff_members"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='HandConfirmation',
+            name="HandConfirmation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(db_collation='C', max_length=36, unique=True, verbose_name='number')),
-                ('amount_fen', models.BigIntegerField(verbose_name='amount')),
-                ('reason', models.CharField(max_length=200, verbose_name='reason')),
-                ('status', models.CharField(choices=[('to_approve', 'waits for a second person'), ('done', 'done'), ('refused', 'not approved')], max_length=16, verbose_name='status')),
-                ('requested_by', models.CharField(max_length=64, verbose_name='requested by')),
-                ('requested_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='requested at')),
-                ('decided_by', models.CharField(blank=True, default='', max_length=64, verbose_name='decided by')),
-                ('decided_at', models.DateTimeField(blank=True, null=True, verbose_name='decided at')),
-                ('decision', models.CharField(blank=True, default='', max_length=200, verbose_name='why')),
-                ('trade_no', models.CharField(db_collation='C', max_length=64, verbose_name="gateway's number")),
-                ('paid_at', models.DateTimeField(verbose_name='paid at')),
-                ('gateway_said', models.CharField(blank=True, default='', max_length=200, verbose_name='what the gateway said')),
-                ('is_contradicted', models.BooleanField(default=False, verbose_name='the gateway says otherwise')),
-                ('evidence', models.BinaryField(verbose_name='evidence')),
-                ('evidence_name', models.CharField(max_length=120, verbose_name='name of the file')),
-                ('evidence_type', models.CharField(choices=[('application/pdf', 'PDF'), ('image/png', 'PNG'), ('image/jpeg', 'JPEG')], max_length=16, verbose_name='kind of the file')),
-                ('evidence_sha256', models.CharField(max_length=64, verbose_name='SHA-256 of the file')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(db_collation="C", max_length=36, unique=True, verbose_name="number")),
+                ("amount_fen", models.BigIntegerField(verbose_name="amount")),
+                ("reason", models.CharField(max_length=200, verbose_name="reason")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("to_approve", "waits for a second person"),
+                            ("done", "done"),
+                            ("refused", "not approved"),
+                        ],
+                        max_length=16,
+                        verbose_name="status",
+                    ),
+                ),
+                ("requested_by", models.CharField(max_length=64, verbose_name="requested by")),
+                (
+                    "requested_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), verbose_name="requested at"
+                    ),
+                ),
+                ("decided_by", models.CharField(blank=True, default="", max_length=64, verbose_name="decided by")),
+                ("decided_at", models.DateTimeField(blank=True, null=True, verbose_name="decided at")),
+                ("decision", models.CharField(blank=True, default="", max_length=200, verbose_name="why")),
+                ("trade_no", models.CharField(db_collation="C", max_length=64, verbose_name="gateway's number")),
+                ("paid_at", models.DateTimeField(verbose_name="paid at")),
+                (
+                    "gateway_said",
+                    models.CharField(blank=True, default="", max_length=200, verbose_name="what the gateway said"),
+                ),
+                ("is_contradicted", models.BooleanField(default=False, verbose_name="the gateway says otherwise")),
+                ("evidence", models.BinaryField(verbose_name="evidence")),
+                ("evidence_name", models.CharField(max_length=120, verbose_name="name of the file")),
+                (
+                    "evidence_type",
+                    models.CharField(
+                        choices=[("application/pdf", "PDF"), ("image/png", "PNG"), ("image/jpeg", "JPEG")],
+                        max_length=16,
+                        verbose_name="kind of the file",
+                    ),
+                ),
+                ("evidence_sha256", models.CharField(max_length=64, verbose_name="SHA-256 of the file")),
             ],
             options={
-                'verbose_name': 'payment confirmed by hand',
-                'verbose_name_plural': 'payments confirmed by hand',
-                'permissions': [('request_confirmation', 'Can confirm payments by hand'), ('approve_confirmation', 'Can approve payments that others confirmed by hand')],
-                'abstract': False,
+                "verbose_name": "payment confirmed by hand",
+                "verbose_name_plural": "payments confirmed by hand",
+                "permissions": [
+                    ("request_confirmation", "Can confirm payments by hand"),
+                    ("approve_confirmation", "Can approve payments that others confirmed by hand"),
+                ],
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='ValueRequest',
+            name="ValueRequest",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(db_collation='C', max_length=36, unique=True, verbose_name='number')),
-                ('amount_fen', models.BigIntegerField(verbose_name='amount')),
-                ('reason', models.CharField(max_length=200, verbose_name='reason')),
-                ('status', models.CharField(choices=[('to_approve', 'waits for a second person'), ('done', 'done'), ('refused', 'not approved')], max_length=16, verbose_name='status')),
-                ('requested_by', models.CharField(max_length=64, verbose_name='requested by')),
-                ('requested_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='requested at')),
-                ('decided_by', models.CharField(blank=True, default='', max_length=64, verbose_name='decided by')),
-                ('decided_at', models.DateTimeField(blank=True, null=True, verbose_name='decided at')),
-                ('decision', models.CharField(blank=True, default='', max_length=200, verbose_name='why')),
-                ('kind', models.CharField(choices=[('points', 'points'), ('balance', 'balance')], max_length=16, verbose_name='kind')),
-                ('direction', models.CharField(choices=[('in', 'in'), ('out', 'out')], max_length=8, verbose_name='direction')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(db_collation="C", max_length=36, unique=True, verbose_name="number")),
+                ("amount_fen", models.BigIntegerField(verbose_name="amount")),
+                ("reason", models.CharField(max_length=200, verbose_name="reason")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("to_approve", "waits for a second person"),
+                            ("done", "done"),
+                            ("refused", "not approved"),
+                        ],
+                        max_length=16,
+                        verbose_name="status",
+                    ),
+                ),
+                ("requested_by", models.CharField(max_length=64, verbose_name="requested by")),
+                (
+                    "requested_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), verbose_name="requested at"
+                    ),
+                ),
+                ("decided_by", models.CharField(blank=True, default="", max_length=64, verbose_name="decided by")),
+                ("decided_at", models.DateTimeField(blank=True, null=True, verbose_name="decided at")),
+                ("decision", models.CharField(blank=True, default="", max_length=200, verbose_name="why")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("points", "points"), ("balance", "balance")], max_length=16, verbose_name="kind"
+                    ),
+                ),
+                (
+                    "direction",
+                    models.CharField(choices=[("in", "in"), ("out", "out")], max_length=8, verbose_name="direction"),
+                ),
             ],
             options={
-                'verbose_name': 'points or balance by staff',
-                'verbose_name_plural': 'points and balance by staff',
-                'permissions': [('approve_grant', 'Can approve points and balance that others give or take')],
-                'abstract': False,
+                "verbose_name": "points or balance by staff",
+                "verbose_name_plural": "points and balance by staff",
+                "permissions": [("approve_grant", "Can approve points and balance that others give or take")],
+                "abstract": False,
             },
         ),
         migrations.AddField(
-            model_name='apiclient',
-            name='grant_approval_above_fen',
-            field=models.BigIntegerField(blank=True, db_default=0, default=0, help_text='In fen. 0: each does. Empty: none does.', null=True, verbose_name='points or balance by staff above this need a second person'),
+            model_name="apiclient",
+            name="grant_approval_above_fen",
+            field=models.BigIntegerField(
+                blank=True,
+                db_default=0,
+                default=0,
+                help_text="In fen. 0: each does. Empty: none does.",
+                null=True,
+                verbose_name="points or balance by staff above this need a second person",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apiclient',
-            constraint=models.CheckConstraint(condition=models.Q(('grant_approval_above_fen__isnull', True), ('grant_approval_above_fen__gte', 0), _connector='OR'), name='client_grant_approval_limit_not_negative'),
+            model_name="apiclient",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("grant_approval_above_fen__isnull", True), ("grant_approval_above_fen__gte", 0), _connector="OR"
+                ),
+                name="client_grant_approval_limit_not_negative",
+            ),
         ),
         migrations.AddField(
-            model_name='handconfirmation',
-            name='charge',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='hand_confirmations', to='payments.charge', verbose_name='charge'),
+            model_name="handconfirmation",
+            name="charge",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="hand_confirmations",
+                to="payments.charge",
+                verbose_name="charge",
+            ),
         ),
         migrations.AddField(
-            model_name='valuerequest',
-            name='customer',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='value_requests', to='payments.customer', verbose_name='customer'),
+            model_name="valuerequest",
+            name="customer",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="value_requests",
+                to="payments.customer",
+                verbose_name="customer",
+            ),
         ),
         migrations.AddIndex(
-            model_name='handconfirmation',
-            index=models.Index(condition=models.Q(('status', 'to_approve')), fields=['id'], name='handconfirmation_waits'),
+            model_name="handconfirmation",
+            index=models.Index(
+                condition=models.Q(("status", "to_approve")), fields=["id"], name="handconfirmation_waits"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='handconfirmation',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_fen__gt', 0)), name='handconfirmation_amount_positive'),
+            model_name="handconfirmation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_fen__gt", 0)), name="handconfirmation_amount_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='handconfirmation',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['to_approve', 'done', 'refused'])), name='handconfirmation_status_known'),
+            model_name="handconfirmation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["to_approve", "done", "refused"])),
+                name="handconfirmation_status_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='handconfirmation',
-            constraint=models.CheckConstraint(condition=models.Q(('decided_by', ''), models.Q(('decided_by', models.F('requested_by')), _negated=True), _connector='OR'), name='handconfirmation_decided_by_another'),
+            model_name="handconfirmation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("decided_by", ""),
+                    models.Q(("decided_by", models.F("requested_by")), _negated=True),
+                    _connector="OR",
+                ),
+                name="handconfirmation_decided_by_another",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='handconfirmation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', True), ('decided_by', ''), ('status__in', ['to_approve', 'done'])), models.Q(models.Q(('decided_by', ''), _negated=True), ('decided_at__isnull', False), ('status__in', ['done', 'refused'])), _connector='OR'), name='handconfirmation_decided_whole'),
+            model_name="handconfirmation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("decided_at__isnull", True), ("decided_by", ""), ("status__in", ["to_approve", "done"])),
+                    models.Q(
+                        models.Q(("decided_by", ""), _negated=True),
+                        ("decided_at__isnull", False),
+                        ("status__in", ["done", "refused"]),
+                    ),
+                    _connector="OR",
+                ),
+                name="handconfirmation_decided_whole",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='handconfirmation',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'refused'), _negated=True), fields=('charge',), name='handconfirmation_once_per_charge'),
+            model_name="handconfirmation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "refused"), _negated=True),
+                fields=("charge",),
+                name="handconfirmation_once_per_charge",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='handconfirmation',
-            constraint=models.CheckConstraint(condition=models.Q(('trade_no', ''), _negated=True), name='handconfirmation_has_a_trade'),
+            model_name="handconfirmation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("trade_no", ""), _negated=True), name="handconfirmation_has_a_trade"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='handconfirmation',
-            constraint=models.CheckConstraint(condition=models.Q(('evidence_type__in', ['application/pdf', 'image/png', 'image/jpeg'])), name='handconfirmation_evidence_known'),
+            model_name="handconfirmation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("evidence_type__in", ["application/pdf", "image/png", "image/jpeg"])),
+                name="handconfirmation_evidence_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='handconfirmation',
-            constraint=models.CheckConstraint(condition=models.Q(django.db.models.lookups.GreaterThan(payments.manual.models.OctetLength('evidence'), 0), django.db.models.lookups.LessThanOrEqual(payments.manual.models.OctetLength('evidence'), 5242880)), name='handconfirmation_evidence_fits'),
+            model_name="handconfirmation",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    django.db.models.lookups.GreaterThan(payments.manual.models.OctetLength("evidence"), 0),
+                    django.db.models.lookups.LessThanOrEqual(payments.manual.models.OctetLength("evidence"), 5242880),
+                ),
+                name="handconfirmation_evidence_fits",
+            ),
         ),
         migrations.AddIndex(
-            model_name='valuerequest',
-            index=models.Index(condition=models.Q(('status', 'to_approve')), fields=['id'], name='valuerequest_waits'),
+            model_name="valuerequest",
+            index=models.Index(condition=models.Q(("status", "to_approve")), fields=["id"], name="valuerequest_waits"),
         ),
         migrations.AddConstraint(
-            model_name='valuerequest',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_fen__gt', 0)), name='valuerequest_amount_positive'),
+            model_name="valuerequest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount_fen__gt", 0)), name="valuerequest_amount_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='valuerequest',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['to_approve', 'done', 'refused'])), name='valuerequest_status_known'),
+            model_name="valuerequest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["to_approve", "done", "refused"])), name="valuerequest_status_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='valuerequest',
-            constraint=models.CheckConstraint(condition=models.Q(('decided_by', ''), models.Q(('decided_by', models.F('requested_by')), _negated=True), _connector='OR'), name='valuerequest_decided_by_another'),
+            model_name="valuerequest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("decided_by", ""),
+                    models.Q(("decided_by", models.F("requested_by")), _negated=True),
+                    _connector="OR",
+                ),
+                name="valuerequest_decided_by_another",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='valuerequest',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', True), ('decided_by', ''), ('status__in', ['to_approve', 'done'])), models.Q(models.Q(('decided_by', ''), _negated=True), ('decided_at__isnull', False), ('status__in', ['done', 'refused'])), _connector='OR'), name='valuerequest_decided_whole'),
+            model_name="valuerequest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("decided_at__isnull", True), ("decided_by", ""), ("status__in", ["to_approve", "done"])),
+                    models.Q(
+                        models.Q(("decided_by", ""), _negated=True),
+                        ("decided_at__isnull", False),
+                        ("status__in", ["done", "refused"]),
+                    ),
+                    _connector="OR",
+                ),
+                name="valuerequest_decided_whole",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='valuerequest',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['points', 'balance'])), name='valuerequest_kind_known'),
+            model_name="valuerequest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["points", "balance"])), name="valuerequest_kind_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='valuerequest',
-            constraint=models.CheckConstraint(condition=models.Q(('direction__in', ['in', 'out'])), name='valuerequest_direction_known'),
+            model_name="valuerequest",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("direction__in", ["in", "out"])), name="valuerequest_direction_known"
+            ),
         ),
         migrations.RunSQL(GUARDS, UNGUARDED),
     ]
