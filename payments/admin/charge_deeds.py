@@ -15,8 +15,10 @@ from payments.charges.models import TRADE_NO_LENGTH_MAX
 from payments.charges.states import Status
 from payments.clients.models import LateMoneyPolicy
 from payments.errors import OnetillError
-from payments.manual import confirmations, evidence, requests
+from payments.manual import confirmations, requests
+from payments.manual import evidence as files
 from payments.manual.confirmations import ConfirmCommand
+from payments.manual.evidence import Evidence
 from payments.manual.states import Status as RequestStatus
 from payments.models import Charge
 from payments.money import yuan_text
@@ -74,12 +76,12 @@ class ConfirmForm(DeedForm):
             (_("A second person decides"), second_person(limit_fen)),
         ]
 
-    def clean_evidence(self) -> evidence.Evidence:
+    def clean_evidence(self) -> Evidence:
         """Its size is known before it is read."""
         file = self.cleaned_data["evidence"]
         try:
-            evidence.check_size(size=file.size)
-            return evidence.read(name=file.name, content=file.read())
+            files.check_size(size=file.size)
+            return files.read(name=file.name, content=file.read())
         except OnetillError as error:
             raise forms.ValidationError(error.sentence()) from error
 

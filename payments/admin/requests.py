@@ -92,7 +92,7 @@ class RefuseConfirmationForm(ConfirmationDecisionForm):
 
 
 class ValueDecisionForm(DecisionForm):
-    deeds = values
+    deeds: ClassVar[Any] = values
 
     def facts(self) -> list[tuple[Any, Any]]:
         row: ValueRequest = self.row
@@ -162,7 +162,7 @@ class RequestAdmin(FormPagesAdmin, DecidingAdmin):
 @admin.register(HandConfirmation)
 class HandConfirmationAdmin(RequestAdmin):
     client_path = "charge__order__client"
-    deeds = confirmations
+    deeds: ClassVar[Any] = confirmations
     approve_permission = "payments.approve_confirmation"
     form_pages = _pages(
         approve=ApproveConfirmationForm, refuse=RefuseConfirmationForm, permission=approve_permission
@@ -225,7 +225,7 @@ def _link_to_evidence(row: HandConfirmation) -> SafeString:
 @admin.register(ValueRequest)
 class ValueRequestAdmin(RequestAdmin):
     client_path = "customer__client"
-    deeds = values
+    deeds: ClassVar[Any] = values
     approve_permission = "payments.approve_grant"
     form_pages = _pages(approve=ValueDecisionForm, refuse=RefuseValueForm, permission=approve_permission)
     list_display = (
