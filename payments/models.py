@@ -9,6 +9,7 @@ from payments.figures.models import DayFigure
 from payments.gateways.models import GatewayAccount, GatewayDefault
 from payments.inbox.models import InboundNotification
 from payments.ledger.models import Account, Transfer
+from payments.manual.models import HandConfirmation, ValueRequest
 from payments.orders.models import Order, OrderTransition
 from payments.outbox.models import DeliveryAttempt, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from payments.reconciliation.models import BillLine, Difference, GatewayBill
@@ -30,6 +31,7 @@ __all__ = [
     "GatewayAccount",
     "GatewayBill",
     "GatewayDefault",
+    "HandConfirmation",
     "InboundNotification",
     "Order",
     "OrderTransition",
@@ -41,6 +43,7 @@ __all__ = [
     "StaffMember",
     "StaffSession",
     "Transfer",
+    "ValueRequest",
     "WebhookDelivery",
     "WebhookEndpoint",
 ]

@@ -14,6 +14,7 @@ from payments.admin import (
     reconciliation,
     refund_batches,
     refunds,
+    requests,
     staff,
     webhooks,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "reconciliation",
     "refund_batches",
     "refunds",
+    "requests",
     "staff",
     "webhooks",
 ]

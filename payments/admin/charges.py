@@ -11,8 +11,10 @@ from unfold.decorators import display
 
 from payments.admin import masking
 from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, linked, yuan
+from payments.admin.charge_deeds import CHARGE_PAGES
+from payments.admin.form_pages import FormPagesAdmin
 from payments.charges.states import Status
-from payments.models import Charge, GatewayAccount, InboundNotification, RefundLeg
+from payments.models import Charge, GatewayAccount, HandConfirmation, InboundNotification, RefundLeg
 from payments.refunds import operations as refunds
 
 COLOURS = {
@@ -43,8 +45,18 @@ class LegInline(ReadOnlyInline):
     )  # fmt: skip
 
 
+class ConfirmationInline(ReadOnlyInline):
+    model = HandConfirmation
+    fields = readonly_fields = (
+        linked("pk", "#"), "status", "trade_no", "paid_at", "reason", "requested_by", "requested_at", "decided_by",
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HandConfirmation]:
+        return super().get_queryset(request).defer("evidence")  # type: ignore[no-any-return]
+
+
 @admin.register(Charge)
-class ChargeAdmin(DecidingAdmin):
+class ChargeAdmin(FormPagesAdmin, DecidingAdmin):
     client_path = "order__client"
     masked = {"payer_id": masking.number, "payer_address": masking.all_of, "payload": masking.all_of}
     list_display = (
@@ -55,7 +67,8 @@ class ChargeAdmin(DecidingAdmin):
     )  # fmt: skip
     search_fields = ("number",)
     search_help_text = _("Number of the charge, of its order, or the gateway's")
-    inlines = (LegInline, NotificationInline)
+    inlines = (LegInline, NotificationInline, ConfirmationInline)
+    form_pages = CHARGE_PAGES
     actions = ("return_surplus",)
     readonly_fields = (yuan("amount_fen", _("amount")), yuan("paid_fen", _("paid, as the gateway says")))
     fieldsets = (

@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.admin import masking
 from payments.admin.base import DayFilter, ReadOnlyAdmin, ReadOnlyInline, yuan
+from payments.admin.customer_deeds import CUSTOMER_PAGES
+from payments.admin.form_pages import FormPagesAdmin
 from payments.admin.look_ups import of_customers
 from payments.ledger.accounts import Kind, customer_code
 from payments.models import Account, Customer
@@ -25,7 +27,7 @@ class AccountInline(ReadOnlyInline):
 
 
 @admin.register(Customer)
-class CustomerAdmin(ReadOnlyAdmin):
+class CustomerAdmin(FormPagesAdmin, ReadOnlyAdmin):
     client_path = "client"
     masked = {"real_name": masking.name, "phone": masking.phone}
     list_display = ("user_id", "client", "ee_no", "real_name", "phone", "is_frozen", "created_at")
@@ -39,6 +41,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         (None, {"fields": (("user_id", "client"), ("ee_no", "is_frozen"), ("real_name", "phone"), "created_at")}),
         (_("Orders and money"), {"fields": ("last_orders", "statements")}),
     )
+    form_pages = CUSTOMER_PAGES
 
     def find(self, term: str) -> Iterable[QuerySet[Customer]]:
         yield from super().find(term)

@@ -22,6 +22,7 @@ from unfold.decorators import display
 from payments.admin import labels, look_ups, masking, order_page, raw, refund_form, refund_many
 from payments.admin.base import DayFilter, DecidingAdmin, yuan
 from payments.admin.form_pages import FormPagesAdmin
+from payments.admin.order_deeds import ORDER_PAGES
 from payments.models import Order
 from payments.orders import operations as orders
 from payments.refunds import queries as refunds
@@ -52,6 +53,7 @@ class OrderAdmin(FormPagesAdmin, DecidingAdmin):
     list_select_related = ("client",)
     search_fields = ("number",)
     search_help_text = _("Any number of the order: ours, the client's, the gateway's, phone, employee or user number")
+    form_pages = ORDER_PAGES
     actions = ("clear_flag", "refund_in_full")
     refund_in_full = refund_many.refund_in_full
 

@@ -42,6 +42,7 @@ class SendingAgainAdmin(ReadOnlyAdmin):
 
     client_path = "client"
 
+    action_form = ReasonedActionForm
     list_disable_select_all = True
     actions = ("send_again",)
 
@@ -52,12 +53,16 @@ class SendingAgainAdmin(ReadOnlyAdmin):
         """Return what `operations.redeliver` is to send of a row."""
         raise NotImplementedError
 
-    @admin.action(description=_("Send again"), permissions=["redeliver"])
+    @admin.action(description=_("Send again (give a reason)"), permissions=["redeliver"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        reason = request.POST.get("reason", "").strip()
+        if not reason:
+            self.message_user(request, _("Give a reason: it goes into the audit rows."), messages.ERROR)
+            return
         rows = list(queryset[:SENT_AGAIN_MAX])
         for row in rows:
             operations.redeliver(
-                **self.what(row), actor=actor_of(request), at=timezone.now(), request_id=request_id_of()
+                **self.what(row), actor=actor_of(request), at=timezone.now(), reason=reason, request_id=request_id_of()
             )
         text = ngettext("%d is on its way again.", "%d are on their way again.", len(rows)) % len(rows)
         parked = _("To a parked endpoint nothing is sent: unpark it first.")
