@@ -5,6 +5,7 @@ from payments.charges.models import Charge
 from payments.clients.models import ApiClient
 from payments.customers.models import Customer
 from payments.direct.models import Appointment
+from payments.exports.models import Export, ExportPart
 from payments.gateways.models import GatewayAccount, GatewayDefault
 from payments.inbox.models import InboundNotification
 from payments.ledger.models import Account, Transfer
@@ -24,6 +25,8 @@ __all__ = [
     "Customer",
     "DeliveryAttempt",
     "Difference",
+    "Export",
+    "ExportPart",
     "GatewayAccount",
     "GatewayBill",
     "GatewayDefault",

@@ -10,6 +10,8 @@ from payments.charges import operations as charges
 from payments.charges import settlement, sweep
 from payments.closing import late_money
 from payments.closing import operations as closing
+from payments.exports import operations as exports
+from payments.exports import writing
 from payments.inbox import operations as inbox
 from payments.orders import operations as orders
 from payments.outbox import operations as outbox
@@ -71,3 +73,13 @@ def audit(**_kwargs: Any) -> None:
 @shared_task(name=reconciliation.TASK)
 def reconcile_bills(**_kwargs: Any) -> None:
     reconciliation.reconcile_due(at=timezone.now())
+
+
+@shared_task(name=exports.TASK)
+def write_due_exports(**_kwargs: Any) -> None:
+    writing.write_due()
+
+
+@shared_task(name="payments.prune_exports")
+def prune_exports(**_kwargs: Any) -> None:
+    exports.prune(at=timezone.now())

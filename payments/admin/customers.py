@@ -3,10 +3,12 @@ from collections.abc import Iterable
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import BooleanRadioFilter
 
 from payments.admin import masking
 from payments.admin.base import DayFilter, ReadOnlyAdmin, ReadOnlyInline, yuan
 from payments.admin.look_ups import of_customers
+from payments.admin.sight import client_filter
 from payments.models import Account, Customer
 
 
@@ -20,7 +22,11 @@ class CustomerAdmin(ReadOnlyAdmin):
     client_path = "client"
     masked = {"real_name": masking.name, "phone": masking.phone}
     list_display = ("user_id", "client", "ee_no", "real_name", "phone", "is_frozen", "created_at")
-    list_filter = (("created_at", DayFilter),)
+    list_filter = (("created_at", DayFilter), client_filter("client"), ("is_frozen", BooleanRadioFilter))
+    export_fields = {
+        "client__name": _("client"), "user_id": _("user id"), "ee_no": _("employee number"),
+        "real_name": _("real name"), "phone": _("phone"), "is_frozen": _("frozen"), "created_at": _("created at"),
+    }  # fmt: skip
     list_select_related = ("client",)
     search_fields = ("ee_no",)
     search_help_text = _("User number, employee number or phone")

@@ -6,14 +6,14 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.text import capfirst
+from django.utils.text import Truncator, capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -21,8 +21,11 @@ from django.views.decorators.http import require_http_methods
 from unfold.contrib.filters.admin import ChoicesRadioFilter, RadioFilter
 from unfold.decorators import display
 
-from payments.admin import refund_form
+from payments.admin import masking, refund_form
 from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, linked, yuan
+from payments.admin.filters import PAYING, AmountFilter, TenderFilter
+from payments.admin.sight import client_filter
+from payments.charges.models import CASH, Tender
 from payments.models import (
     ApiClient,
     Charge,
@@ -36,6 +39,7 @@ from payments.models import (
     RefundLeg,
     Transfer,
 )
+from payments.money import yuan_text
 from payments.orders import operations as orders
 from payments.orders.families import family
 from payments.orders.models import MoneyFlag
@@ -43,6 +47,7 @@ from payments.orders.states import Status
 from payments.refunds import queries as refunds
 
 NOTIFICATIONS_MAX = 50
+TITLE_SHOWN_MAX = 20
 BREAK = SafeString("<br>")
 COLOURS = {
     Status.UNPAID.value: "warning",
@@ -103,15 +108,29 @@ class EventInline(ReadOnlyInline):
 @admin.register(Order)
 class OrderAdmin(DecidingAdmin):
     client_path = "client"
+    masked = {"whose": masking.phone}
     list_display = (
-        "number", "family", "kind", "client", "shown_status", "shown_flag", yuan("total_fen", _("total")),
-        yuan("points_fen", _("points")), yuan("balance_fen", _("balance")), yuan("cash_fen", _("cash")), "created_at",
+        "number", "client_order_no", "short_title", "whose", "shown_status", "shown_flag",
+        yuan("total_fen", _("total")), "tenders", "client", "created_at",
     )  # fmt: skip
     list_filter = (
-        ("status", ChoicesRadioFilter), ("money_flag", ChoicesRadioFilter), FamilyFilter, ("kind", ChoicesRadioFilter),
-        ("created_at", DayFilter),
+        ("created_at", DayFilter), ("status", ChoicesRadioFilter), ("money_flag", ChoicesRadioFilter),
+        ("total_fen", AmountFilter), TenderFilter, client_filter("client"), FamilyFilter, ("kind", ChoicesRadioFilter),
     )  # fmt: skip
-    list_select_related = ("client",)
+    list_select_related = ("client", "customer")
+    list_prefetch = (Prefetch("charges", PAYING.only("order", "tender"), to_attr="paying"),)
+    days = "created_at"
+    export_fields = {
+        "number": _("number"), "client__name": _("client"), "family": _("family"), "kind": _("kind"),
+        "client_order_no": _("client's order number"), "client_pay_no": _("client's payment number"),
+        "title": _("title"), "customer__user_id": _("user id"), "customer__ee_no": _("employee number"),
+        "customer__real_name": _("real name"), "customer__phone": _("phone"), "status": _("status"),
+        "money_flag": _("money flag"), "total_fen": _("total (yuan)"), "shipping_fen": _("of it shipping (yuan)"),
+        "points_fen": _("points (yuan)"), "balance_fen": _("balance (yuan)"), "cash_fen": _("cash (yuan)"),
+        "paid_with": _("tender"), "refunded_goods_fen": _("goods refunded (yuan)"),
+        "refunded_shipping_fen": _("shipping refunded (yuan)"), "created_at": _("created at"),
+        "finished_at": _("paid at"), "closed_at": _("closed at"),
+    }  # fmt: skip
     search_fields = ("number",)
     search_help_text = _("Any number of the order: ours, the client's, the gateway's, phone, employee or user number")
     inlines = (ChargeInline, RefundInline, TransitionInline, TransferInline, EventInline)
@@ -194,6 +213,34 @@ class OrderAdmin(DecidingAdmin):
     @display(description=_("money flag"), label=FLAG_COLOURS)  # type: ignore[untyped-decorator]
     def shown_flag(self, order: Order) -> tuple[str, str] | None:
         return (order.money_flag, order.get_money_flag_display()) if order.money_flag else None
+
+    @admin.display(description=_("title"))
+    def short_title(self, order: Order) -> str:
+        return Truncator(order.title).chars(TITLE_SHOWN_MAX)
+
+    @admin.display(description=_("customer"))
+    def whose(self, order: Order) -> str:
+        return order.customer.phone or order.customer.user_id
+
+    @admin.display(description=_("tender"))
+    def tenders(self, order: Order) -> str:
+        """What each tender bears; where one bears it all, the total has said how much."""
+        own = [(order.points_fen, Tender.POINTS.label), (order.balance_fen, Tender.BALANCE.label)]
+        parts = [*own, (order.cash_fen, self._cash_of(order) or _("cash"))]
+        borne = [(fen, name) for fen, name in parts if fen]
+        if len(borne) == 1:
+            return str(borne[0][1])
+        return " · ".join(f"{name} {yuan_text(fen)}" for fen, name in borne)
+
+    def paid_with(self, order: Order) -> str:
+        """In a file, which has a column for how much."""
+        borne = [(order.points_fen, Tender.POINTS.label), (order.balance_fen, Tender.BALANCE.label)]
+        return ", ".join([*(str(name) for fen, name in borne if fen), *filter(None, [self._cash_of(order)])])
+
+    def _cash_of(self, order: Order) -> str:
+        charges: list[Charge] = order.paying  # type: ignore[attr-defined]  # list_prefetch
+        names = {str(charge.get_tender_display()) for charge in charges if charge.tender in CASH}
+        return ", ".join(sorted(names))
 
     @admin.display(description=_("what its family says of it"))
     def document(self, order: Order) -> SafeString | None:
