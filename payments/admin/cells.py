@@ -59,9 +59,9 @@ def _owner(model_admin: Any, path: list[str]) -> tuple[Any, Any]:
 
 
 def _value(row: Any, owner: Any, name: str) -> Any:
-    if hasattr(row, f"get_{name}_display"):
-        return getattr(row, f"get_{name}_display")()
     value = getattr(row, name)
+    if value and hasattr(row, f"get_{name}_display"):
+        return getattr(row, f"get_{name}_display")()
     return yuan_text(value) if name.endswith("_fen") and value is not None else value
 
 

@@ -50,7 +50,7 @@ def harmless(text: str) -> str:
 
 class CsvSheet:
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed with its last reference
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  `discard` closes it
         self._text = io.TextIOWrapper(self._file, encoding="utf-8", errors="replace", newline="", write_through=True)
         self._text.write("\ufeff")  # by which Excel knows the encoding
         self._rows = csv.writer(self._text)
@@ -71,6 +71,7 @@ class CsvSheet:
 
 class XlsxSheet:
     def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  `discard` closes it
         self._book = Workbook(write_only=True)
         self._sheet = self._book.create_sheet(_("Rows"))
 
@@ -87,9 +88,8 @@ class XlsxSheet:
         self._sheet.append([self._text(cell) if isinstance(cell, str) else cell for cell in cells])
 
     def parts(self) -> Iterator[bytes]:
-        file = tempfile.TemporaryFile()  # noqa: SIM115  closed with its last reference
-        self._book.save(file)
-        return _parts_of(file)
+        self._book.save(self._file)
+        return _parts_of(self._file)
 
     def discard(self) -> None:
         """A sheet that was not ended lies on the disk for as long as the process lives."""
@@ -97,6 +97,7 @@ class XlsxSheet:
         if writer is not None and not self._sheet.closed:
             self._sheet.close()
             writer.cleanup()
+        self._file.close()
 
     def _text(self, text: str) -> Any:
         cell = WriteOnlyCell(self._sheet, NOT_IN_XML.sub("\ufffd", text)[:CELL_LENGTH_MAX])
