@@ -42,6 +42,7 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
         (_("Transfers"), "swap_horiz", "payments_transfer"),
         (_("Accounts"), "account_balance_wallet", "payments_account"),
         (_("Audit rows"), "history", "payments_auditrow"),
+        (_("Exports"), "download", "payments_export"),
     ],
     _("Reconciliation"): [
         (_("Differences"), "difference", "payments_difference"),

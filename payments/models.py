@@ -5,6 +5,7 @@ from payments.charges.models import Charge
 from payments.clients.models import ApiClient
 from payments.customers.models import Customer
 from payments.direct.models import Appointment
+from payments.exports.models import Export, ExportPart
 from payments.figures.models import DayFigure
 from payments.gateways.models import GatewayAccount, GatewayDefault
 from payments.inbox.models import InboundNotification
@@ -28,6 +29,8 @@ __all__ = [
     "DayFigure",
     "DeliveryAttempt",
     "Difference",
+    "Export",
+    "ExportPart",
     "GatewayAccount",
     "GatewayBill",
     "GatewayDefault",
