@@ -28,7 +28,7 @@ class StaffGate:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponse | None:
-        """Django calls it once it knows where the request goes: whatever is in the admin's namespace is a page of it."""
+        """Django calls it once it knows where the request goes. What is in the admin's namespace is the back-office."""
         match = request.resolver_match
         if match is None or "admin" not in match.namespaces:
             return None
