@@ -10,17 +10,21 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from payments import audit
 from payments.admin.base import AuditedAdmin, actor_of, request_id_of
+from payments.admin.colleagues import ColleaguesAdmin
 from payments.models import StaffMember
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
+admin.site.unregister(TOTPDevice)  # django-otp's own pages show keys
+admin.site.unregister(StaticDevice)
 
 OF_RIGHTS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
 
@@ -54,7 +58,7 @@ class StaffMemberInline(StackedInline):  # type: ignore[misc]
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, SuperusersAdmin):  # type: ignore[misc, type-arg]
+class UserAdmin(ColleaguesAdmin, DjangoUserAdmin, SuperusersAdmin):  # type: ignore[misc, type-arg]
     subject = "user"
     inlines = (StaffMemberInline,)
     compressed_fields = False  # the two boxes of permissions need the width
@@ -78,16 +82,6 @@ class UserAdmin(DjangoUserAdmin, SuperusersAdmin):  # type: ignore[misc, type-ar
                     request_id=request_id_of(), sees_every_client=beside.instance.sees_every_client,
                     clients=sorted(beside.instance.clients.values_list("name", flat=True)),
                 )  # fmt: skip
-
-    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002  Django's
-        """Set somebody's password, and say in the audit rows who did; never what it is."""
-        with transaction.atomic():
-            response: HttpResponse = super().user_change_password(request, id, form_url)
-            if request.method == "POST" and response.status_code == 302:
-                audit.record(
-                    actor=actor_of(request), action="user.password", subject=f"user:{id}", request_id=request_id_of()
-                )  # fmt: skip
-        return response
 
 
 @admin.register(Group)

@@ -21,13 +21,15 @@ from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
 from payments.models import Appointment, GatewayDefault, Order, StaffMember, WebhookEndpoint
 from payments.outbox import operations as outbox
+from payments.refunds import batches
 from payments.refunds import operations as refunds
+from payments.refunds.batches import Chosen
 from payments.refunds.operations import RefundCommand
 from tests.calls import post, signed
 from tests.checkout.test_documents import PAY
 from tests.english_app import world as learners
 from tests.partner_orders import world as partners
-from tests.world import make_difference, make_memory_account
+from tests.world import make_difference, make_memory_account, make_requests
 
 pytestmark = pytest.mark.django_db
 
@@ -44,8 +46,13 @@ def book(client, shop, alipay):
     placed = order(client)
     Appointment.objects.create(order=placed, appointment_time=timezone.now(), appointment_for="李雷")
     make_difference(charge=placed.charges.get(attempt=2))
+    make_requests(client=placed.client)
     command = RefundCommand(goods_fen=100)
     refunds.refund(order_id=placed.pk, command=command, actor="client:shop", at=timezone.now())
+    batches.confirm(
+        number="batch-1", chosen=[Chosen(order_id=placed.pk, goods_fen=1, shipping_fen=0)], reason="recalled",
+        actor="user:lin", at=timezone.now(),
+    )  # fmt: skip
     WebhookEndpoint.objects.create(client=placed.client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
     figures.compute(day=day_of(timezone.now()), at=timezone.now())
@@ -92,7 +99,7 @@ def logged_in(**fields):
 
 def dump():
     """Everything that is in the database, but for sessions and what reading writes."""
-    skipped = {"django_session", "auth_user", "payments_staffmember", "django_admin_log"}
+    skipped = {"payments_staffsession", "auth_user", "payments_staffmember", "django_admin_log"}
     with connection.cursor() as cursor:
         tables = [name for name in connection.introspection.table_names(cursor) if name not in skipped]
         found = {}

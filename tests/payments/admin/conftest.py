@@ -12,11 +12,13 @@ from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
 from payments.models import Appointment, GatewayDefault, Order, WebhookEndpoint
 from payments.outbox import operations as outbox
+from payments.refunds import batches
 from payments.refunds import operations as refunds
+from payments.refunds.batches import Chosen
 from payments.refunds.operations import RefundCommand
 from tests.english_app import world as learners
 from tests.partner_orders import world as partners
-from tests.world import make_client, make_customer, make_difference, make_memory_account
+from tests.world import make_client, make_customer, make_difference, make_memory_account, make_requests
 
 
 @pytest.fixture
@@ -43,6 +45,8 @@ def order():
     Appointment.objects.create(order_id=placed.order_id, appointment_time=timezone.now(), appointment_for="李雷")
     command = RefundCommand(goods_fen=100, refund_no="R-20111111111")
     refunds.refund(order_id=placed.order_id, command=command, actor="client:shop", at=timezone.now())
+    chosen = [Chosen(order_id=placed.order_id, goods_fen=1, shipping_fen=0)]
+    batches.confirm(number="batch-1", chosen=chosen, reason="recalled", actor="user:lin", at=timezone.now())
     WebhookEndpoint.objects.create(client=client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
     figures.compute(day=day_of(timezone.now()), at=timezone.now())
@@ -53,6 +57,7 @@ def order():
 @pytest.fixture
 def book(order):
     """Something of every kind: beside the order, what a family has of its own."""
+    make_requests(client=order.client)
     partners.make_something_of_every_kind(client=partners.make_partner_client(name="partner"))
     learners.make_something_of_every_kind(client=learners.make_english_client())
 
