@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -150,7 +150,7 @@ def _foreseen(
         "unknown": unknown or [],
         "sum": words["sum"],
         "to_approve": sum(one.needs_second_person for one in can),
-        "button": _now("Refund %(count)d orders, ¥%(sum)s in all") % words,
+        "button": gettext("Refund %(count)d orders, ¥%(sum)s in all") % words,
         "reasons": REASONS,
     }
     return TemplateResponse(request, "back_office/refund_many.html", context)

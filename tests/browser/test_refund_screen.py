@@ -12,7 +12,12 @@ PASSWORD = "a long enough password"
 MAY = (
     "view_order", "view_refund", "view_refundbatch", "request_refund", "refund_many", "approve_refund", "query_gateway",
 )  # fmt: skip
-LOOKS = [("desktop", "en", "light"), ("desktop", "zh-CN", "dark"), ("phone", "zh-CN", "light"), ("phone", "en", "dark")]
+LOOKS = [
+    {"device": "desktop", "language": "en", "scheme": "light"},
+    {"device": "desktop", "language": "zh-CN", "scheme": "dark"},
+    {"device": "phone", "language": "zh-CN", "scheme": "light"},
+    {"device": "phone", "language": "en", "scheme": "dark"},
+]
 
 
 @pytest.fixture
@@ -61,10 +66,10 @@ def is_within_the_screen(page):
     return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-@pytest.mark.parametrize(("device", "language", "scheme"), LOOKS)
-def test_the_plan_follows_what_is_typed(lin, site, order, device, language, scheme):
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: "-".join(look.values()))
+def test_the_plan_follows_what_is_typed(lin, site, order, look):
     refund(order, goods_fen=500, reason="too small")
-    someone = lin(device=device, language=language, scheme=scheme)
+    someone = lin(**look)
     page = opened(someone, site, order)
     cells = page.locator("#plan-table tbody tr td")
     someone.picture("refund-empty")
@@ -136,13 +141,13 @@ def test_without_the_script_the_plan_is_a_page_between(lin, site, order):
     assert Refund.objects.get().goods_fen == 4_000
 
 
-@pytest.mark.parametrize(("device", "language", "scheme"), LOOKS)
-def test_many_at_once_are_foreseen_confirmed_and_followed(lin, site, shop, device, language, scheme):
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: "-".join(look.values()))
+def test_many_at_once_are_foreseen_confirmed_and_followed(lin, site, shop, look):
     orders = [paid(shop, f"T{n}", 2_000 + 4_000 * n) for n in range(3)]
     refund(orders[0], goods_fen=1_000, shipping_fen=1_000)
     waiting = refund(orders[2], goods_fen=8_900, actor="user:wang", reason="too small")
     last = paid(shop, "T9", 9_000)
-    someone = lin(device=device, language=language, scheme=scheme)
+    someone = lin(**look)
     page = someone.page
 
     page.goto(f"{site}/admin/payments/refundbatch/new/")

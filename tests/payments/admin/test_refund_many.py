@@ -81,7 +81,7 @@ def test_first_what_would_become_of_each_is_shown_and_nothing_moves(lin, orders)
         (f"{orders[2]} {orders[2].title}", "¥40.00", "in memory ¥40.00", "–"),
         ("together", "¥160.00", "", "1"),
     ]
-    said = text(answer)
+    said = " ".join(text(answer).split())
     assert f"{orders[3]} · This order is not paid in full, so nothing can be refunded." in said
     assert "1 of them needs a second person: it becomes a request." in said
     assert "Refund 3 orders, ¥160.00 in all" in said
