@@ -180,11 +180,9 @@ def _plan(order: Order, charges: list[Charge], split: refunds.Split, form: Refun
     alone_fen = queries.refunded_alone_fen(order_ids=[order.pk]).get(order.pk, 0)
     needs_another = queries.needs_second_person(order=order, amount_fen=sum_fen, alone_fen=alone_fen)
     words = {"sum": yuan_text(sum_fen), "where": refund_plans.where(split)}
-    button = (
-        gettext("Ask for a refund of ¥%(sum)s to %(where)s")
-        if needs_another
-        else gettext("Refund ¥%(sum)s to %(where)s")
-    )
+    button = gettext("Refund ¥%(sum)s to %(where)s")
+    if needs_another:
+        button = gettext("Ask for a refund of ¥%(sum)s to %(where)s")
     limit_fen = order.client.approval_above_fen
     return {
         "plan": refund_plans.lines(split, charges=charges) if split else [],
