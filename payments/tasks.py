@@ -10,6 +10,9 @@ from payments.charges import operations as charges
 from payments.charges import settlement, sweep
 from payments.closing import late_money
 from payments.closing import operations as closing
+from payments.exports import operations as exports
+from payments.exports import writing
+from payments.figures import operations as figures
 from payments.inbox import operations as inbox
 from payments.orders import operations as orders
 from payments.outbox import operations as outbox
@@ -17,6 +20,7 @@ from payments.outbox import sending
 from payments.reconciliation import operations as reconciliation
 from payments.refunds import batches as refund_batches
 from payments.refunds import submission as refund_submission
+from payments.staff import operations as staff
 
 
 @shared_task(name=sweep.TASK)
@@ -69,6 +73,11 @@ def prune_refused_notifications(**_kwargs: Any) -> None:
     inbox.prune_refused()
 
 
+@shared_task(name="payments.clear_ended_sessions")
+def clear_ended_sessions(**_kwargs: Any) -> None:
+    staff.clear_ended_sessions()
+
+
 @shared_task(name="payments.audit")
 def audit(**_kwargs: Any) -> None:
     invariants.check()
@@ -77,3 +86,18 @@ def audit(**_kwargs: Any) -> None:
 @shared_task(name=reconciliation.TASK)
 def reconcile_bills(**_kwargs: Any) -> None:
     reconciliation.reconcile_due(at=timezone.now())
+
+
+@shared_task(name=figures.TASK)
+def add_up_figures(**_kwargs: Any) -> None:
+    figures.compute_due(at=timezone.now())
+
+
+@shared_task(name=exports.TASK)
+def write_due_exports(**_kwargs: Any) -> None:
+    writing.write_due()
+
+
+@shared_task(name="payments.prune_exports")
+def prune_exports(**_kwargs: Any) -> None:
+    exports.prune(at=timezone.now())

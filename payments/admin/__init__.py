@@ -6,6 +6,8 @@ from payments.admin import (
     charges,
     clients,
     customers,
+    exports,
+    figures,
     gateways,
     inbox,
     ledger,
@@ -13,6 +15,7 @@ from payments.admin import (
     reconciliation,
     refund_batches,
     refunds,
+    requests,
     staff,
     webhooks,
 )
@@ -23,6 +26,8 @@ __all__ = [
     "charges",
     "clients",
     "customers",
+    "exports",
+    "figures",
     "gateways",
     "inbox",
     "ledger",
@@ -30,6 +35,7 @@ __all__ = [
     "reconciliation",
     "refund_batches",
     "refunds",
+    "requests",
     "staff",
     "webhooks",
 ]

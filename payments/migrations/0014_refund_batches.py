@@ -47,7 +47,7 @@ DROP TRIGGER refundbatch_append_only ON payments_refundbatch;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0011_staff_members"),
+        ("payments", "0013_staff_sessions"),
     ]
 
     operations = [

@@ -1,11 +1,12 @@
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from checkout import operations as checkout
 from checkout.operations import PayCommand
 from payments.charges import operations as charges
+from payments.days import day_of
+from payments.figures import operations as figures
 from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
@@ -17,13 +18,12 @@ from payments.refunds.batches import Chosen
 from payments.refunds.operations import RefundCommand
 from tests.english_app import world as learners
 from tests.partner_orders import world as partners
-from tests.world import make_client, make_customer, make_difference, make_memory_account
+from tests.world import make_client, make_customer, make_difference, make_memory_account, make_requests
 
 
 @pytest.fixture
 def order():
     """A checkout order of 2144 yuan, paid with points and, at the gateway in memory, with cash."""
-    Group.objects.create(name="look-up")
     memory.forget_everything()
     account = make_memory_account()
     GatewayDefault.objects.create(channel="memory", mode="qr", account=account)
@@ -49,6 +49,7 @@ def order():
     batches.confirm(number="batch-1", chosen=chosen, reason="recalled", actor="user:lin", at=timezone.now())
     WebhookEndpoint.objects.create(client=client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
+    figures.compute(day=day_of(timezone.now()), at=timezone.now())
     make_difference(charge=charge)
     return Order.objects.get(pk=placed.order_id)
 
@@ -56,6 +57,7 @@ def order():
 @pytest.fixture
 def book(order):
     """Something of every kind: beside the order, what a family has of its own."""
+    make_requests(client=order.client)
     partners.make_something_of_every_kind(client=partners.make_partner_client(name="partner"))
     learners.make_something_of_every_kind(client=learners.make_english_client())
 
