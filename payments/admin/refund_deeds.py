@@ -107,7 +107,7 @@ class AskForm(DeedForm):
         return told
 
     def carry_out(self, *, actor: str, request_id: str) -> str:
-        legs = submission.askgettext(refund_id=self.row.pk, actor=actor, at=timezone.now(), request_id=request_id)
+        legs = submission.ask_now(refund_id=self.row.pk, actor=actor, at=timezone.now(), request_id=request_id)
         return gettext("The gateway says: %s.") % ", ".join(_said(leg) for leg in legs)
 
 

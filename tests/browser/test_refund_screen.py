@@ -75,9 +75,9 @@ def test_the_plan_follows_what_is_typed(lin, site, order, look):
     someone.picture("refund-empty")
 
     page.fill("input[name=goods]", "70")
-    expect(cells).to_have_text(["¥4.50", "–", "¥4.50", "¥25.50", "¥65.50", "–", "¥65.50", "¥0.00"])
+    expect(cells).to_have_text(["¥5.00", "–", "¥5.00", "¥25.00", "¥65.00", "–", "¥65.00", "¥0.00"])
     page.locator("button[name=all][value=shipping]").click()
-    expect(cells).to_have_text(["¥14.50", "–", "¥14.50", "¥15.50", "¥55.50", "¥10.00", "¥65.50", "¥0.00"])
+    expect(cells).to_have_text(["¥15.00", "–", "¥15.00", "¥15.00", "¥55.00", "¥10.00", "¥65.00", "¥0.00"])
     someone.picture("refund-plan")
     page.fill("input[name=goods]", "71")
     expect(page.locator("#plan .text-orange-700")).to_be_visible()
