@@ -118,7 +118,10 @@ def _confirmed(request: HttpRequest, *, context: dict[str, Any]) -> HttpResponse
             messages.error(request, error.sentence())
             form = _new_form(form.cleaned_data["reason"])
         else:
-            return redirect("admin:payments_refundbatch_change", batch.pk)
+            if request.user.has_perm("payments.view_refundbatch"):
+                return redirect("admin:payments_refundbatch_change", batch.pk)
+            messages.success(request, _("Each of these orders is refunded now, one after the other."))
+            return redirect("admin:payments_order_changelist")
     return _foreseen(request, list(seen.values()), context=context, form=form)
 
 

@@ -189,6 +189,16 @@ def test_who_may_not_refund_many_does_not(orders, missing):
     assert nothing_moved()
 
 
+def test_who_may_not_look_at_batches_is_led_back_to_the_orders(orders):
+    someone = browser("someone", *(set(MAY) - {"view_refundbatch"}))
+
+    answer = confirm(someone, form_of(choose(someone, orders)))
+
+    assert answer.redirect_chain == [(ORDERS, 302)]
+    assert "Each of these orders is refunded now, one after the other." in text(answer)
+    assert RefundBatchLine.objects.count() == 3
+
+
 @pytest.mark.parametrize(
     "change",
     [
