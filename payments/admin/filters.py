@@ -214,6 +214,21 @@ def text_filter(example: str) -> type[TextFilter]:
     return type("TextFilterLike", (TextFilter,), {"example": example})
 
 
+def troubles(chosen: list[Any]) -> Iterator[str]:
+    """Yield what cannot be read of what was entered: the fields themselves are folded away."""
+    for one in chosen:
+        form = getattr(one, "form", None) or _days_form(one)
+        for errors in form.errors.values() if form else ():
+            yield f"{one.title}: {errors[0]}"
+
+
+def _days_form(one: Any) -> forms.Form | None:
+    made: type[forms.Form] | None = getattr(one, "form_class", None)
+    if made is None or not issubclass(made, DaysForm):
+        return None
+    return made(name=one.parameter_name, data=one.used_parameters)
+
+
 def in_words(filters: list[Any], changes: Any) -> Iterator[str]:
     """Yield what each filter that is chosen says: `status: paid`, `total (yuan): 5 – 21.40`."""
     for one in filters:

@@ -47,7 +47,7 @@ from payments.orders.states import Status
 from payments.refunds import queries as refunds
 
 NOTIFICATIONS_MAX = 50
-TITLE_SHOWN_MAX = 20
+TITLE_SHOWN_MAX = 14
 BREAK = SafeString("<br>")
 COLOURS = {
     Status.UNPAID.value: "warning",

@@ -25,7 +25,7 @@ from tests.calls import post, signed
 from tests.checkout.test_documents import PAY
 from tests.english_app import world as learners
 from tests.partner_orders import world as partners
-from tests.world import make_difference, make_memory_account
+from tests.world import make_difference, make_export, make_memory_account
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +47,7 @@ def book(client, shop, alipay):
     refunds.refund(order_id=placed.pk, command=command, actor="client:shop", at=timezone.now())
     WebhookEndpoint.objects.create(client=placed.client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
+    make_export(user=placed.client.user)
     partners.make_something_of_every_kind(client=partners.make_partner_client(name="partner"))
     learners.make_something_of_every_kind(client=learners.make_english_client(app_id=3))  # shop and rival have 1 and 2
     return placed

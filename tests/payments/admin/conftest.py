@@ -15,7 +15,7 @@ from payments.refunds import operations as refunds
 from payments.refunds.operations import RefundCommand
 from tests.english_app import world as learners
 from tests.partner_orders import world as partners
-from tests.world import make_client, make_customer, make_difference, make_memory_account
+from tests.world import make_client, make_customer, make_difference, make_export, make_memory_account
 
 
 @pytest.fixture
@@ -54,6 +54,7 @@ def book(order):
     """Something of every kind: beside the order, what a family has of its own."""
     partners.make_something_of_every_kind(client=partners.make_partner_client(name="partner"))
     learners.make_something_of_every_kind(client=learners.make_english_client())
+    make_export(user=order.client.user)
 
 
 @pytest.fixture
