@@ -140,7 +140,7 @@ class ExportAdmin(ReadOnlyAdmin):
     def state(self, request: HttpRequest, pk: int) -> JsonResponse:
         """How far it is, for the page's script."""
         export = self._own_or_seen(request, pk)
-        return JsonResponse({"rows": f"{export.rows_done:,}", "is_finished": export.status not in UNFINISHED})
+        return JsonResponse({"rows": f"{export.rows_done:,}", "status": export.status})
 
     def file(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         export = self._own_or_seen(request, pk)

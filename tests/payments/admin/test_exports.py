@@ -111,7 +111,7 @@ def test_a_page_that_is_being_written_counts(browser, lin, monkeypatch):
 
     assert "Rows so far:" in shown
     assert '<noscript><meta http-equiv="refresh" content="3"></noscript>' in shown
-    assert browser.get(page(export, "state")).json() == {"rows": "4,000", "is_finished": False}
+    assert browser.get(page(export, "state")).json() == {"rows": "4,000", "status": "running"}
     assert browser.get(page(export, "file")).status_code == 404
 
 
