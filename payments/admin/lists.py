@@ -31,6 +31,7 @@ class Changes(ChangeList):  # type: ignore[misc]
 
     def get_results(self, request: HttpRequest) -> None:
         self.sentence = next((one.sentence(request) for one in self._costly()), "")
+        self.troubles = list(filters.troubles(self.filter_specs))
         self.export_address = _export_address(self, request)
         if not hasattr(request, WITHOUT_ROWS):
             super().get_results(request)
