@@ -306,8 +306,12 @@ class Timeline:
         told = redacted(detail, persons=self._sees_persons)
         for name, value in told.items() if isinstance(told, dict) else ():
             words = timeline_words.DETAILS.get(name, name)
-            is_fen = name.endswith("_fen") and isinstance(value, int)
-            yield words, f"¥{yuan_text(value)}" if is_fen else "" if value is None else str(value)
+            if isinstance(value, bool):
+                yield words, _("yes") if value else ""
+            elif name.endswith("_fen") and isinstance(value, int):
+                yield words, f"¥{yuan_text(value)}"
+            else:
+                yield words, "" if value is None else str(value)
 
     def _facts(self, *facts: Fact) -> tuple[Fact, ...]:
         """Return those that say something, without what this reader may not see."""

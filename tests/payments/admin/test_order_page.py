@@ -238,7 +238,7 @@ def test_without_the_right_no_person_is_on_the_page_and_with_it_they_are(order):
     )  # fmt: skip
     InboundNotification.objects.update(
         headers={"X-Phone": "13800138000", "Wechatpay-Signature": "S3CRET"},
-        body="<xml><openid><![CDATA[oUpF8uMuAJO]]></openid><sign>S3CRET</sign><user_name>李雷 x</user_name></xml>".encode(),
+        body="<openid><![CDATA[oUpF8uMuAJO]]></openid><sign>S3CRET</sign><user_name>李雷 x</user_name>".encode(),
     )
     kept = attempt(order, answer='{"phone": "13800138000", "real_name": "李雷", "token": "S3CRET"}')
     paths = [page(order), *(raw(order, kind, row) for kind, row in (bodies(order) | {"attempt": kept}).items())]
