@@ -117,7 +117,7 @@ class Timeline:
 
     @cached_property
     def gateways(self) -> Mapping[int, GatewayAccount]:
-        return {charge.gateway_account_id: charge.gateway_account for charge in self.charges if charge.gateway_account}
+        return {charge.gateway_account.pk: charge.gateway_account for charge in self.charges if charge.gateway_account}
 
     def days(self, *, kind: str, newest_first: bool) -> list[tuple[datetime.date, list[Moment]]]:
         """Return the story day by day, all of it or one kind."""
@@ -161,7 +161,7 @@ class Timeline:
 
     def _of_charge(self, charge: Charge) -> Iterable[Entry]:
         how = charge.get_mode_display() if charge.mode else ""
-        shown = {
+        shown: dict[str, Any] = {
             "kind": "payments",
             "link": self._page("charge", charge.pk, Charge),
             "label": Label(charge.get_status_display(), charges.COLOURS[charge.status]),
@@ -217,7 +217,7 @@ class Timeline:
 
     def _refunds(self) -> Iterable[Entry]:
         for refund in self.refunds:
-            shown = {
+            shown: dict[str, Any] = {
                 "kind": "refunds",
                 "amount_fen": refund.amount_fen,
                 "label": Label(refund.get_status_display(), refunds.COLOURS[refund.status]),
