@@ -15,6 +15,7 @@ from unfold.decorators import display
 from payments.admin import masking
 from payments.admin.base import DayFilter, DecidingAdmin
 from payments.admin.form_pages import FormPage, FormPagesAdmin, ReasonForm
+from payments.admin.sight import client_filter
 from payments.inbox import replaying
 from payments.inbox.models import Verdict
 from payments.models import GatewayAccount, InboundNotification
@@ -75,7 +76,9 @@ class InboundNotificationAdmin(FormPagesAdmin, DecidingAdmin):
     client_path = "charge__order__client"
     masked = {"headers": masking.all_of, "text": masking.all_of, "remote_address": masking.all_of}
     list_display = ("received_at", "gateway", "shown_verdict", "notification_id", "charge", "processed_at")
-    list_filter = (("verdict", ChoicesRadioFilter), ("received_at", DayFilter))
+    list_filter = (
+        ("received_at", DayFilter), ("verdict", ChoicesRadioFilter), client_filter("charge__order__client"),
+    )  # fmt: skip
     list_select_related = ("charge",)
     search_fields = ("charge__number", "charge__order__number")
     search_help_text = _("Number of the charge or its order, or the notification's own")

@@ -24,6 +24,7 @@ from payments.admin.base import (
     linked,
     request_id_of,
 )
+from payments.admin.sight import client_filter
 from payments.models import DeliveryAttempt, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from payments.outbox import operations
 from payments.outbox.models import DeliveryStatus, EventKind
@@ -80,7 +81,7 @@ class DeliveryInline(ReadOnlyInline):
 class OutboxEventAdmin(SendingAgainAdmin):
     masked = {"body": masking.all_of}
     list_display = ("uid", "kind", "order", "version", "client", "created_at", "dispatched_at")
-    list_filter = (("kind", ChoicesRadioFilter), ("created_at", DayFilter))
+    list_filter = (("created_at", DayFilter), ("kind", ChoicesRadioFilter), client_filter("client"))
     list_select_related = ("order", "client")
     search_fields = ("uid", "order__number")
     search_help_text = _("Event id, or the order's number")
@@ -105,7 +106,7 @@ class WebhookDeliveryAdmin(SendingAgainAdmin):
     list_display = (
         "event", "kind", "shown_status", "attempts", "due_at", "last_status", "last_error", "endpoint", "client",
     )  # fmt: skip
-    list_filter = (("status", ChoicesRadioFilter),)
+    list_filter = (("status", ChoicesRadioFilter), client_filter("client"))
     list_select_related = ("event", "endpoint", "client")
     search_fields = ("event__uid", "event__order__number")
     search_help_text = _("Event id, or the order's number")

@@ -1,3 +1,4 @@
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
@@ -107,6 +108,7 @@ class Charge(models.Model):
                 condition=Q(gateway_account__isnull=False, paid_at__isnull=False),
             ),
             models.Index(name="charge_surplus", fields=["id"], condition=Q(status=Status.SURPLUS)),
+            BrinIndex(name="charge_by_time", fields=["created_at"], autosummarize=True),
         ]
 
     def __str__(self) -> str:

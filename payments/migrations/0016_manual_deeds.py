@@ -73,7 +73,7 @@ DROP FUNCTION payments_guard_handconfirmation();
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0011_staff_members"),
+        ("payments", "0015_refund_leg_by_foreign_number"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
