@@ -13,7 +13,7 @@ SELECT c.client_id, CASE c.family WHEN 'partner_orders' THEN md5('volume' || i) 
         || lpad(((i * 61803399) % 100000000)::text, 8, '0'),
     substr('王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗', (1 + i % 20)::int, 1)
         || substr('伟芳娜敏静丽强磊军洋勇艳杰娟涛明超兰霞平', (1 + i / 20 % 20)::int, 1),
-    i % 5000 = 4999, p.began - interval '1 day'
+    i % 5000 = 4999, p.began - (c.customers - i + 1) * (interval '700 days' / c.customers)
 FROM volume_client c, volume_plan p, generate_series(1, c.customers) AS i
 ORDER BY c.client_id, i
 """
