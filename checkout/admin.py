@@ -7,6 +7,7 @@ from payments.admin.base import ReadOnlyAdmin
 
 @admin.register(CheckoutOrder)
 class CheckoutOrderAdmin(ReadOnlyAdmin):
+    client_path = "order__client"
     list_display = ("order", "redirect_url")
     list_select_related = ("order",)
     search_fields = ("order__number",)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.apps import apps
+from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
@@ -76,4 +78,4 @@ def _item(title: Any, icon: str, model: str) -> dict[str, Any]:
 def may_see(request: HttpRequest, model: str) -> bool:
     """Whether this person may look at `app_model`; an app's name may have underscores, a model's has none."""
     app, _underscore, name = model.rpartition("_")
-    return bool(request.user.has_perm(f"{app}.view_{name}"))
+    return bool(admin.site.get_model_admin(apps.get_model(app, name)).has_view_permission(request))

@@ -12,6 +12,7 @@ from payments.orders.models import Order, OrderTransition
 from payments.outbox.models import DeliveryAttempt, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from payments.reconciliation.models import BillLine, Difference, GatewayBill
 from payments.refunds.models import Refund, RefundLeg
+from payments.staff.models import StaffMember
 
 __all__ = [
     "Account",
@@ -32,6 +33,7 @@ __all__ = [
     "OutboxEvent",
     "Refund",
     "RefundLeg",
+    "StaffMember",
     "Transfer",
     "WebhookDelivery",
     "WebhookEndpoint",

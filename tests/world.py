@@ -14,7 +14,17 @@ from payments.ledger import accounts
 from payments.ledger import operations as ledger
 from payments.ledger.models import TransferKind
 from payments.ledger.operations import Posting
-from payments.models import Account, ApiClient, BillLine, Customer, Difference, GatewayAccount, GatewayBill, Order
+from payments.models import (
+    Account,
+    ApiClient,
+    BillLine,
+    Customer,
+    Difference,
+    GatewayAccount,
+    GatewayBill,
+    Order,
+    StaffMember,
+)
 from payments.orders import numbers
 from payments.orders import operations as orders
 from payments.transactions import transaction
@@ -36,6 +46,17 @@ def make_client(*, name="shop", token=None, secret=SECRET, permissions=("point_p
     client.set_secret(secret)
     client.save()
     return client
+
+
+def make_staff(name, *permissions, clients=None, boss=False):
+    """Somebody of the staff with these permissions, who sees the rows of `clients`, or of every client."""
+    user = get_user_model().objects.create_user(
+        username=name, password="a long enough password", is_staff=True, is_superuser=boss
+    )  # fmt: skip
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    member = StaffMember.objects.create(user=user, sees_every_client=clients is None)
+    member.clients.set(clients or [])
+    return user
 
 
 def make_customer(*, client, user_id="442090", ee_no="a09999", points_fen=0, balance_fen=0, **fields):

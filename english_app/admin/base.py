@@ -10,6 +10,7 @@ from django.utils.translation import ngettext
 from english_app.models import Good, OrderLine, PeriodUnit
 from english_app.operations import FAMILY
 from payments.admin.base import FieldwiseAdmin
+from payments.admin.sight import within_sight
 from payments.models import ApiClient
 
 
@@ -26,6 +27,8 @@ def lasts(sold: Good | OrderLine) -> str | None:
 class OfClientAdmin(FieldwiseAdmin):
     """For what belongs to a client of the English app, and stays that client's: its app knows it by its id."""
 
+    client_path = "client"
+
     list_select_related = ("client",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -33,5 +36,5 @@ class OfClientAdmin(FieldwiseAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "client":
-            kwargs["queryset"] = ApiClient.objects.filter(families__contains=[FAMILY])
+            kwargs["queryset"] = within_sight(request, ApiClient).filter(families__contains=[FAMILY])
         return super().formfield_for_foreignkey(db_field, request, **kwargs)

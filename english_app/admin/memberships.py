@@ -25,6 +25,7 @@ COLOURS = {"member": "success", "over": "warning", "none": ""}
 
 @admin.register(Membership)
 class MembershipAdmin(ReadOnlyAdmin):
+    client_path = "customer__client"
     list_display = ("customer", "shown_state", "ends_on", "to_grants")
     list_filter = (("ends_on", RangeDateFilter),)
     list_select_related = ("customer",)
@@ -61,6 +62,7 @@ class MembershipAdmin(ReadOnlyAdmin):
 
 @admin.register(Grant)
 class GrantAdmin(ReadOnlyAdmin):
+    client_path = "customer__client"
     list_display = ("id", "customer", "sold", "lasts", "number", "granted_at", "shown_state", "taken_back_at")
     list_filter = (("line__kind", ChoicesRadioFilter), ("taken_back_at", admin.EmptyFieldListFilter))
     list_select_related = ("customer", "line__document__order")

@@ -2,7 +2,6 @@
 
 import datetime
 from collections.abc import Iterable
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -15,18 +14,19 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
-from unfold.contrib.filters.admin import ChoicesRadioFilter, RadioFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
 
 from english_app import deliveries
 from english_app.admin.base import lasts
 from english_app.admin.order_forms import ApproveForm, DeliverAgainForm, RefuseForm, is_to_decide
 from english_app.models import EnglishOrder, OrderLine, OrderType
-from english_app.operations import FAMILY
 from english_app.states import WireStatus, wire_status
+from payments.admin import masking
 from payments.admin.base import DayFilter, ReadOnlyAdmin, ReadOnlyInline, yuan
 from payments.admin.form_pages import FormPage, FormPagesAdmin
 from payments.admin.look_ups import of_customers
+from payments.admin.sight import SeenRelatedFilter, client_filter
 from payments.models import ApiClient
 from payments.money import yuan_text
 
@@ -41,18 +41,6 @@ COLOURS = {
     WireStatus.RETURNED: "",
 }
 PRICE = yuan("price_total_fen", _("price of the goods"))
-
-
-class ClientFilter(RadioFilter):  # type: ignore[misc]
-    title = _("client")
-    parameter_name = "client"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        own = ApiClient.objects.filter(families__contains=[FAMILY]).order_by("name").values_list("pk", "name")
-        return [(str(pk), name) for pk, name in own]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[EnglishOrder]) -> QuerySet[EnglishOrder]:
-        return queryset.filter(order__client=self.value()) if self.value() else queryset
 
 
 class LineInline(ReadOnlyInline):
@@ -86,10 +74,12 @@ class LineInline(ReadOnlyInline):
 
 @admin.register(EnglishOrder)
 class EnglishOrderAdmin(FormPagesAdmin, ReadOnlyAdmin):
+    client_path = "order__client"
+    masked = {"user_name": masking.name, "whose": masking.name, "imeil": masking.number, "ip": masking.all_of}
     list_display = ("number", "shown_status", "type", "client", "whose", "money", "agent", "created_at")
     list_filter = (
-        ("type", ChoicesRadioFilter), ("returning", ChoicesRadioFilter), ("delivery", ChoicesRadioFilter), ClientFilter,
-        ("agent", RelatedDropdownFilter), ("order__created_at", DayFilter),
+        ("type", ChoicesRadioFilter), ("returning", ChoicesRadioFilter), ("delivery", ChoicesRadioFilter),
+        client_filter("order__client"), ("agent", SeenRelatedFilter), ("order__created_at", DayFilter),
     )  # fmt: skip
     search_fields = ("order__number",)
     search_help_text = _("Order number, the phone's serial number, or user number or phone of the customer")

@@ -7,12 +7,15 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from partner_orders.models import Address
+from payments.admin import masking
 from payments.admin.base import ReadOnlyAdmin
 from payments.admin.look_ups import of_customers
 
 
 @admin.register(Address)
 class AddressAdmin(ReadOnlyAdmin):
+    client_path = "customer__client"
+    masked = {"name": masking.name, "phone": masking.phone, "address": masking.address}
     list_display = ("id", "customer", "name", "phone", "address", "is_default", "created_at")
     list_select_related = ("customer",)
     search_fields = ("customer",)

@@ -113,6 +113,7 @@ def _number_of(rows: QuerySet[Any], *, by: str) -> Coalesce:
 
 @admin.register(Coupon)
 class CouponAdmin(FormPagesAdmin, FieldwiseAdmin):
+    client_path = "client"
     subject = "coupon"
     form = CouponForm
     list_display = (
@@ -166,6 +167,7 @@ class CouponAdmin(FormPagesAdmin, FieldwiseAdmin):
 
 @admin.register(CustomerCoupon)
 class CustomerCouponAdmin(ReadOnlyAdmin):
+    client_path = "customer__client"
     list_display = ("uid", "coupon", "customer", "shown_state", "held_by", "given_at")
     list_select_related = ("coupon", "customer")
     search_fields = ("uid",)

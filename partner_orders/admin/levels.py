@@ -17,6 +17,7 @@ from payments.admin.look_ups import of_customers
 
 @admin.register(UserLevel)
 class UserLevelAdmin(FieldwiseAdmin):
+    client_path = "client"
     subject = "partner_level"
     list_display = ("code", "client", "title", "rank")
     list_select_related = ("client",)
@@ -59,6 +60,7 @@ class CustomerLevelForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(CustomerLevel)
 class CustomerLevelAdmin(AuditedAdmin):
+    client_path = "customer__client"
     subject = "customer_level"
     form = CustomerLevelForm
     list_display = ("customer", "level", "given")

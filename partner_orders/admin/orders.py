@@ -21,6 +21,7 @@ from partner_orders import shipping
 from partner_orders.admin.order_forms import RemarkForm, ShipForm
 from partner_orders.models import PartnerOrder
 from partner_orders.states import WireStatus, wire_status
+from payments.admin import masking
 from payments.admin.base import DayFilter, DecidingAdmin, request_id_of, yuan
 from payments.admin.form_pages import FormPage, FormPagesAdmin
 from payments.admin.look_ups import of_customers
@@ -39,6 +40,15 @@ PRICES = (yuan("price_fen", _("price")), yuan("deduct_fen", _("deducted")))
 
 @admin.register(PartnerOrder)
 class PartnerOrderAdmin(FormPagesAdmin, DecidingAdmin):
+    client_path = "order__client"
+    masked = {
+        "whose": masking.name,
+        "user_real_name": masking.name,
+        "user_phone": masking.phone,
+        "receive_name": masking.name,
+        "receive_phone": masking.phone,
+        "receive_address": masking.address,
+    }
     list_display = (
         "number", "pack_title", "whose", "shown_status", "pay_type", *PRICES, "courier", "created_at",
     )  # fmt: skip

@@ -73,6 +73,7 @@ class StockForm(DeedForm):
 
 @admin.register(GiftPack)
 class GiftPackAdmin(FormPagesAdmin, FieldwiseAdmin):
+    client_path = "client"
     subject = "gift_pack"
     form = GiftPackForm
     list_display = (
@@ -100,7 +101,7 @@ class GiftPackAdmin(FormPagesAdmin, FieldwiseAdmin):
         return (*self.readonly_fields, "client", "uid") if obj else self.readonly_fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GiftPack]:
-        return super().get_queryset(request).select_related("client", "level")  # type: ignore[no-any-return]
+        return super().get_queryset(request).select_related("client", "level")
 
     @admin.display(description=_("held by orders"))
     def shown_held(self, pack: GiftPack) -> int:

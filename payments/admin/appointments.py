@@ -8,6 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from payments.admin import masking
 from payments.admin.base import DayFilter, ReadOnlyAdmin
 from payments.models import Appointment
 
@@ -16,6 +17,8 @@ COLOURS = {"confirmed": "success", "open": "warning"}
 
 @admin.register(Appointment)
 class AppointmentAdmin(ReadOnlyAdmin):
+    client_path = "order__client"
+    masked = {"appointment_for": masking.name}
     list_display = ("order", "appointment_time", "appointment_for", "shown_state", "confirmed_at")
     list_filter = (("appointment_time", DayFilter),)
     list_select_related = ("order",)

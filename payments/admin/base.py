@@ -25,6 +25,7 @@ from unfold.utils import parse_date_str
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from payments import audit
+from payments.admin.sight import MaskedAdmin, ScopedAdmin
 from payments.errors import OnetillError
 from payments.money import yuan_text
 
@@ -77,7 +78,7 @@ def _midnight(day: datetime.date) -> datetime.datetime:
     return timezone.make_aware(datetime.datetime.combine(day, datetime.time()))
 
 
-class PlainAdmin(ModelAdmin):  # type: ignore[misc]
+class PlainAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """Lists that cost the same on ten million rows: no count, no free sorting, search by exact number alone."""
 
     list_per_page = 50
@@ -135,7 +136,7 @@ class ReadOnlyAdmin(PlainAdmin):
         return False
 
 
-class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+class ReadOnlyInline(MaskedAdmin, TabularInline):  # type: ignore[misc]
     extra = 0
     can_delete = False
     hide_title = True

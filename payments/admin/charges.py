@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
 
+from payments.admin import masking
 from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, linked, yuan
 from payments.charges.states import Status
 from payments.models import Charge, GatewayAccount, InboundNotification, RefundLeg
@@ -44,6 +45,8 @@ class LegInline(ReadOnlyInline):
 
 @admin.register(Charge)
 class ChargeAdmin(DecidingAdmin):
+    client_path = "order__client"
+    masked = {"payer_id": masking.number, "payer_address": masking.all_of, "payload": masking.all_of}
     list_display = (
         "number", "tender", "mode", "shown_status", yuan("amount_fen", _("amount")), "gateway_trade_no", "created_at",
     )  # fmt: skip

@@ -52,6 +52,7 @@ class ApiClientForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(ApiClient)
 class ApiClientAdmin(AuditedAdmin):
+    client_path = "pk"
     subject = "client"
     form = ApiClientForm
     list_display = ("name", "families", "sign_type", "points_policy", "is_active", "created_at")

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from payments.admin import masking
 from payments.admin.base import DayFilter, ReadOnlyAdmin, ReadOnlyInline, yuan
 from payments.admin.look_ups import of_customers
 from payments.models import Account, Customer
@@ -16,6 +17,8 @@ class AccountInline(ReadOnlyInline):
 
 @admin.register(Customer)
 class CustomerAdmin(ReadOnlyAdmin):
+    client_path = "client"
+    masked = {"real_name": masking.name, "phone": masking.phone}
     list_display = ("user_id", "client", "ee_no", "real_name", "phone", "is_frozen", "created_at")
     list_filter = (("created_at", DayFilter),)
     list_select_related = ("client",)

@@ -62,6 +62,7 @@ class DefaultInline(TabularInline):  # type: ignore[misc]
 
 @admin.register(GatewayAccount)
 class GatewayAccountAdmin(AuditedAdmin):
+    client_path = "client"
     subject = "gateway_account"
     form = GatewayAccountForm
     list_display = ("name", "kind", "client", "app_id", "merchant_id", "is_active", "updated_at")
@@ -111,7 +112,7 @@ class GatewayAccountAdmin(AuditedAdmin):
 
     def examine(self, request: HttpRequest, account_id: int) -> HttpResponse:
         """Ask the gateway, on POST, and say in words what is wrong. No transaction is open while it is asked."""
-        account = get_object_or_404(GatewayAccount, pk=account_id)
+        account = get_object_or_404(self.get_queryset(request), pk=account_id)
         if not self.has_change_permission(request, account):
             raise PermissionDenied
         found: list[examination.Finding] = []
@@ -152,6 +153,7 @@ def _record(request: HttpRequest, account: GatewayAccount, found: list[examinati
 
 @admin.register(GatewayDefault)
 class GatewayDefaultAdmin(AuditedAdmin):
+    client_path = "client"
     subject = "gateway_default"
     form = GatewayDefaultForm
     list_display = ("client", "channel", "mode", "account")

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
 
+from payments.admin import masking
 from payments.admin.base import DayFilter, ReadOnlyAdmin
 from payments.inbox.models import Verdict
 from payments.models import GatewayAccount, InboundNotification
@@ -26,6 +27,8 @@ COLOURS = {
 
 @admin.register(InboundNotification)
 class InboundNotificationAdmin(ReadOnlyAdmin):
+    client_path = "charge__order__client"
+    masked = {"headers": masking.all_of, "text": masking.all_of, "remote_address": masking.all_of}
     list_display = ("received_at", "gateway", "shown_verdict", "notification_id", "charge", "processed_at")
     list_filter = (("verdict", ChoicesRadioFilter), ("received_at", DayFilter))
     list_select_related = ("charge",)

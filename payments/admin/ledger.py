@@ -11,6 +11,7 @@ from payments.models import Account, ApiClient, Transfer
 
 @admin.register(Transfer)
 class TransferAdmin(ReadOnlyAdmin):
+    client_path = "order__client"
     list_display = ("id", "debit", "credit", yuan("amount_fen", _("amount")), "kind", "reference", "at")
     list_filter = (("kind", ChoicesRadioFilter), ("at", DayFilter))
     search_fields = ("reference", "debit", "credit", "order__number")
@@ -20,6 +21,7 @@ class TransferAdmin(ReadOnlyAdmin):
 
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
+    client_path = "customer__client"
     list_display = ("code", "customer", "kind", yuan("balance_fen", _("balance")))
     list_filter = (("kind", ChoicesRadioFilter),)
     list_select_related = ("customer",)

@@ -102,6 +102,7 @@ class EventInline(ReadOnlyInline):
 
 @admin.register(Order)
 class OrderAdmin(DecidingAdmin):
+    client_path = "client"
     list_display = (
         "number", "family", "kind", "client", "shown_status", "shown_flag", yuan("total_fen", _("total")),
         yuan("points_fen", _("points")), yuan("balance_fen", _("balance")), yuan("cash_fen", _("cash")), "created_at",
@@ -167,7 +168,7 @@ class OrderAdmin(DecidingAdmin):
 
     def refund(self, request: HttpRequest, order_id: int) -> HttpResponse:
         """The form for a refund. No transaction is open while the gateway is told."""
-        order = get_object_or_404(Order.objects.select_related("client"), pk=order_id)
+        order = get_object_or_404(self.get_queryset(request).select_related("client"), pk=order_id)
         if not self.has_refund_permission(request, order):
             raise PermissionDenied
         return refund_form.answer(request, order=order, context={

@@ -11,6 +11,7 @@ from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
 
 from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyAdmin, linked, yuan
+from payments.admin.sight import SeenRelatedFilter
 from payments.models import BillLine, Difference, GatewayBill
 from payments.reconciliation import operations as reconciliation
 from payments.reconciliation.states import BillStatus, DifferenceStatus
@@ -36,7 +37,7 @@ class GatewayBillAdmin(ReadOnlyAdmin):
         yuan("refunds_fen", _("refunded")), yuan("fees_fen", _("fees")), "reason",
     )  # fmt: skip
     list_display_links = None
-    list_filter = (("status", ChoicesRadioFilter), ("day", DayFilter), "account")
+    list_filter = (("status", ChoicesRadioFilter), ("day", DayFilter), ("account", SeenRelatedFilter))
     list_select_related = ("account",)
     ordering = ("-day", "-id")
     readonly_fields = (
@@ -74,6 +75,7 @@ class BillLineAdmin(ReadOnlyAdmin):
 
 @admin.register(Difference)
 class DifferenceAdmin(DecidingAdmin):
+    client_path = "charge__order__client"
     list_display = (
         linked("day", _("day")), "account", "kind", "entry", "shown_number", yuan("ours_fen", _("our book says")),
         yuan("theirs_fen", _("the bill says")), "shown_status", "remedy",
@@ -81,7 +83,7 @@ class DifferenceAdmin(DecidingAdmin):
     list_display_links = None
     list_filter = (
         ("status", ChoicesRadioFilter), ("kind", ChoicesRadioFilter), ("entry", ChoicesRadioFilter), ("day", DayFilter),
-        "account",
+        ("account", SeenRelatedFilter),
     )  # fmt: skip
     list_select_related = ("account",)
     search_fields = ("number",)

@@ -35,6 +35,7 @@ class LegInline(ReadOnlyInline):
 
 @admin.register(Refund)
 class RefundAdmin(DecidingAdmin):
+    client_path = "client"
     list_display = (
         linked("number", _("number")), "order", "kind", "shown_status", yuan("goods_fen", _("goods")),
         yuan("shipping_fen", _("shipping")), "refund_no", "requested_by", "requested_at",

@@ -4,17 +4,28 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from unfold.admin import StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from payments.admin.base import AuditedAdmin
+from payments.models import StaffMember
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
+class StaffMemberInline(StackedInline):  # type: ignore[misc]
+    """Beside the person: what they see. Saving it is part of the person's audit row."""
+
+    model = StaffMember
+    can_delete = False
+    filter_horizontal = ("clients",)
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg]
     subject = "user"
+    inlines = (StaffMemberInline,)
     compressed_fields = False  # the two boxes of permissions need the width
     form = UserChangeForm
     add_form = UserCreationForm

@@ -13,6 +13,7 @@ from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesRadioFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from payments.admin import masking
 from payments.admin.base import (
     AuditedAdmin,
     DayFilter,
@@ -38,6 +39,8 @@ COLOURS = {
 
 class SendingAgainAdmin(ReadOnlyAdmin):
     """A list from which rows can be sent again, by whoever may."""
+
+    client_path = "client"
 
     list_disable_select_all = True
     actions = ("send_again",)
@@ -70,6 +73,7 @@ class DeliveryInline(ReadOnlyInline):
 
 @admin.register(OutboxEvent)
 class OutboxEventAdmin(SendingAgainAdmin):
+    masked = {"body": masking.all_of}
     list_display = ("uid", "kind", "order", "version", "client", "created_at", "dispatched_at")
     list_filter = (("kind", ChoicesRadioFilter), ("created_at", DayFilter))
     list_select_related = ("order", "client")
@@ -140,6 +144,7 @@ class WebhookEndpointForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(WebhookEndpoint)
 class WebhookEndpointAdmin(AuditedAdmin):
+    client_path = "client"
     subject = "webhook_endpoint"
     form = WebhookEndpointForm
     list_display = (

@@ -22,7 +22,11 @@ class Customer(models.Model):
             models.Index(name="customer_by_ee_no", fields=["ee_no"]),
             models.Index(name="customer_by_phone", fields=["phone"]),
         ]
-        permissions = [("grant_value", _("Can grant and take points and balance"))]
+        permissions = [
+            ("grant_value", _("Can grant and take points and balance")),
+            ("view_personal_data", _("Can see names, phones, addresses and raw messages")),
+            ("freeze_customer", _("Can freeze customers")),
+        ]
 
     def __str__(self) -> str:
         return self.user_id

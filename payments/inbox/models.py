@@ -48,6 +48,7 @@ class InboundNotification(models.Model):
     class Meta:
         verbose_name = _("gateway notification")
         verbose_name_plural = _("gateway notifications")
+        permissions = [("replay_inboundnotification", _("Can have notifications processed again"))]
         constraints = [
             # Of the accepted only, so that a forged delivery can never shadow the genuine one.
             models.UniqueConstraint(

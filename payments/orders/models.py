@@ -64,7 +64,11 @@ class Order(models.Model):
     class Meta:
         verbose_name = _("order")
         verbose_name_plural = _("orders")
-        permissions = [("clear_flag", _("Can clear the money flag of orders"))]
+        permissions = [
+            ("clear_flag", _("Can clear the money flag of orders")),
+            ("close_order", _("Can close orders")),
+            ("query_gateway", _("Can ask gateways about orders")),
+        ]
         constraints = [
             models.UniqueConstraint(name="order_number_once", fields=["number"]),
             models.UniqueConstraint(

@@ -54,6 +54,7 @@ class Refund(models.Model):
         permissions = [
             ("request_refund", _("Can ask for refunds")),
             ("approve_refund", _("Can approve refunds that others asked for")),
+            ("refund_many", _("Can ask for refunds of many orders at once")),
         ]
         constraints = [
             models.UniqueConstraint(name="refund_number_once", fields=["number"]),

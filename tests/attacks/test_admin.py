@@ -17,7 +17,7 @@ from payments.charges import operations as charges
 from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
-from payments.models import Appointment, GatewayDefault, Order, WebhookEndpoint
+from payments.models import Appointment, GatewayDefault, Order, StaffMember, WebhookEndpoint
 from payments.outbox import operations as outbox
 from payments.refunds import operations as refunds
 from payments.refunds.operations import RefundCommand
@@ -82,6 +82,7 @@ def pages(model):
 
 def logged_in(**fields):
     user = get_user_model().objects.create_user(username="somebody", password="a long enough password", **fields)
+    StaffMember.objects.create(user=user, sees_every_client=True)
     client = Client()
     client.force_login(user)
     return client, user
@@ -89,7 +90,7 @@ def logged_in(**fields):
 
 def dump():
     """Everything that is in the database, but for sessions and what reading writes."""
-    skipped = {"django_session", "auth_user", "django_admin_log"}
+    skipped = {"django_session", "auth_user", "payments_staffmember", "django_admin_log"}
     with connection.cursor() as cursor:
         tables = [name for name in connection.introspection.table_names(cursor) if name not in skipped]
         found = {}

@@ -1,11 +1,11 @@
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.test import RequestFactory
 from django.utils import translation
 
 from config import admin_site
 from config.unfold_words import WORDS
+from tests.world import make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -31,8 +31,7 @@ def test_the_boss_sees_everything():
     ],
 )
 def test_others_see_what_they_may(right, seen):
-    user = get_user_model().objects.create_user(username="lin")
-    user.user_permissions.set(Permission.objects.filter(codename=right))
+    user = make_staff("lin", right)
 
     with translation.override("en"):
         assert menu(user) == seen

@@ -1,8 +1,6 @@
 """The first page of the back-office: the audit's result, and what waits for a person."""
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
@@ -11,6 +9,7 @@ from payments import invariants
 from payments.gateways import memory
 from tests.payments.admin.test_pages import text
 from tests.payments.refunds.shop import paid_order, refund
+from tests.world import make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -22,8 +21,7 @@ def fresh():
 
 
 def index(*permissions, boss=False):
-    user = get_user_model().objects.create_user(username="lin", is_staff=True, is_superuser=boss)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    user = make_staff("lin", *permissions, boss=boss)
     client = Client(headers={"Accept-Language": "en"})
     client.force_login(user)
     return " ".join(text(client.get(reverse("admin:index"))).split())

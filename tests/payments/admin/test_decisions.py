@@ -1,8 +1,6 @@
 """Staff decide on refunds: each decision is one call to the domain, with a reason, by somebody who may."""
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -14,7 +12,7 @@ from payments.gateways.base import Mode
 from payments.models import AuditRow, Charge, Order, Refund
 from tests.payments.admin.test_pages import text
 from tests.payments.refunds.shop import book, paid_order, refund, statuses
-from tests.world import make_client, make_customer, make_memory_account, place_order
+from tests.world import make_client, make_customer, make_memory_account, make_staff, place_order
 
 pytestmark = pytest.mark.django_db
 
@@ -25,8 +23,7 @@ ORDERS = reverse("admin:payments_order_changelist")
 
 def browser(name, *permissions):
     """Somebody of the staff with these permissions, logged in, in English."""
-    user = get_user_model().objects.create_user(username=name, password="a long enough password", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    user = make_staff(name, *permissions, "view_personal_data")
     client = Client(headers={"Accept-Language": "en"})
     client.force_login(user)
     return client

@@ -3,14 +3,12 @@
 import html
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from payments.gateways import registry
 from payments.models import AuditRow, GatewayAccount
 from tests.payments.api.accounts import connect_wechat_v2
-from tests.world import make_memory_account
+from tests.world import make_memory_account, make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -79,8 +77,7 @@ def test_the_account_s_page_leads_there(boss):
 
 
 def test_who_may_only_look_at_accounts_tests_none(client):
-    user = get_user_model().objects.create_user(username="looks", password="a long enough password", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename="view_gatewayaccount"))
+    user = make_staff("looks", "view_gatewayaccount")
     client.force_login(user)
     account = make_memory_account()
 

@@ -3,13 +3,11 @@
 import datetime
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
 from payments.models import AuditRow, Difference, GatewayBill
-from tests.world import make_memory_account
+from tests.world import make_memory_account, make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -73,8 +71,7 @@ def test_what_is_settled_stays_as_it_was(boss, differences):
 
 @pytest.mark.parametrize("reason", [{}, {"reason": "mine now"}])
 def test_who_may_only_look_cannot_settle(client, differences, reason):
-    user = get_user_model().objects.create_user(username="lin", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename="view_difference"))
+    user = make_staff("lin", "view_difference")
     client.force_login(user)
 
     assert "settle_chosen" not in client.get(LIST).content.decode()
@@ -85,8 +82,7 @@ def test_who_may_only_look_cannot_settle(client, differences, reason):
 
 
 def test_who_may_settle_need_not_be_the_boss(client, differences):
-    user = get_user_model().objects.create_user(username="lin", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=["view_difference", "settle_difference"]))
+    user = make_staff("lin", "view_difference", "settle_difference")
     client.force_login(user)
 
     settle(client, differences[0], reason="known")

@@ -3,8 +3,6 @@
 import datetime
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
@@ -14,6 +12,7 @@ from payments.outbox import operations
 from tests.payments.admin.test_pages import page, text
 from tests.payments.admin.test_search import cost
 from tests.payments.outbox.shop import event_of, listening, make_shop, paid_order
+from tests.world import make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -40,8 +39,7 @@ def statuses():
 
 
 def someone(client, *codenames):
-    user = get_user_model().objects.create_user(username="lin", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    user = make_staff("lin", *codenames)
     client.force_login(user)
     client.defaults["HTTP_ACCEPT_LANGUAGE"] = "en"
 
