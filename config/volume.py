@@ -57,6 +57,10 @@ class _Plan:
     until: datetime.datetime
 
     @property
+    def customers(self) -> int:
+        return -(-self.orders // (ROUND * ORDERS_EACH)) * ROUND
+
+    @property
     def step(self) -> datetime.timedelta:
         return (self.until - self.began) / self.orders
 
@@ -148,21 +152,27 @@ def _plan_out(plan: _Plan, *, first: int, last: int) -> None:
         _run(statement)
     accounts = {account.kind: account.pk for account in GatewayAccount.objects.filter(name=ACTOR)}
     _run(
-        "INSERT INTO volume_plan VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO volume_plan VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
-            plan.orders, plan.began, plan.until, plan.step, first, last, accounts[GatewayKind.ALIPAY],
-            accounts[GatewayKind.WECHAT_V3], _of_volume(GiftPack), _of_volume(Good),
+            plan.orders, plan.began, plan.until, plan.step, first, last, plan.customers, _first_customer(),
+            accounts[GatewayKind.ALIPAY], accounts[GatewayKind.WECHAT_V3], _of_volume(GiftPack), _of_volume(Good),
         ],
     )  # fmt: skip
+    slot = 0
     for family, share in SHARES.items():
         client = ApiClient.objects.get(name=_name(family))
         live, parked = WebhookEndpoint.objects.filter(client=client).order_by("pk").values_list("pk", flat=True)
-        first_customer = Customer.objects.filter(client=client).order_by("pk").values_list("pk", flat=True).first()
-        count = max(plan.orders * share // (100 * ORDERS_EACH), 1)
         _run(
             "INSERT INTO volume_client VALUES (%s, %s, %s, %s, %s, %s, %s)",
-            [family, client.pk, client.actor, first_customer, count, live, parked],
+            [family, client.pk, client.actor, slot, share, live, parked],
         )
+        slot += share
+
+
+def _first_customer() -> int:
+    """Return the id of the first customer; the others follow it without a gap."""
+    first = Customer.objects.filter(client__name=_name(next(iter(SHARES)))).order_by("pk").first()
+    return first.pk if first else 0
 
 
 def _of_volume(model: Any) -> list[int]:

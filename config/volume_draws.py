@@ -10,10 +10,10 @@ written here but temporary tables; `config.volume_rows` makes rows of ours out o
 PLAN = """
 CREATE TEMPORARY TABLE volume_plan (
     orders bigint, began timestamptz, until timestamptz, step interval, first bigint, last bigint,
-    alipay bigint, wechat bigint, packs bigint[], goods bigint[]
+    customers bigint, customer bigint, alipay bigint, wechat bigint, packs bigint[], goods bigint[]
 ) ON COMMIT DROP;
 CREATE TEMPORARY TABLE volume_client (
-    family text, client_id bigint, actor text, customer bigint, customers bigint, live bigint, parked bigint
+    family text, client_id bigint, actor text, slot bigint, share bigint, live bigint, parked bigint
 ) ON COMMIT DROP;
 """
 
@@ -43,11 +43,11 @@ SELECT slots.*, (hashint8extended(whose, 1) & 2147483647) % 100000 AS fate,
 FROM slots, LATERAL (SELECT n - is_for_another::int AS whose) pair
 """
 
-# What it costs, who buys: one order of fifty is that of a customer among a thousand who buys very often.
+# What it costs, who buys: one order of fifty is that of a customer among a thousand who buys very often. The customers'
+# ids rise with their times: of a hundred in a row each family has its share.
 _PRICED = """
 SELECT drawn.*, of_client.client_id, of_client.actor, of_client.live, of_client.parked,
-    of_client.customer + CASE WHEN a % 50 = 0 THEN b % greatest(of_client.customers / 1000, 1)
-        ELSE b % of_client.customers END AS customer_id,
+    drawn.customer + nth / share * 100 + of_client.slot + nth % share AS customer_id,
     CASE WHEN drawn.family = 'partner_orders' THEN pack.price_fen
         WHEN drawn.family = 'english_app' THEN good.price_fen * (1 + b % 3)
         WHEN drawn.kind = 'recharge' THEN (1 + a % 20) * 5000
@@ -56,6 +56,10 @@ SELECT drawn.*, of_client.client_id, of_client.actor, of_client.live, of_client.
     pack.id AS pack_id, pack.title AS pack_title, good.id AS good_id, good.title AS good_title,
     good.price_fen AS good_fen, 1 + b % 3 AS num
 FROM drawn JOIN volume_client of_client ON of_client.family = drawn.family
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN a % 50 = 0 THEN b % greatest(customers * share / 100000, 1)
+        ELSE b % (customers * share / 100) END AS nth
+) buyer
 LEFT JOIN partner_orders_giftpack pack
     ON drawn.family = 'partner_orders' AND pack.id = packs[1 + a % cardinality(packs)]
 LEFT JOIN english_app_good good ON drawn.family = 'english_app' AND good.id = goods[1 + a % cardinality(goods)]

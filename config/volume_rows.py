@@ -7,15 +7,16 @@ the end, when all is drawn: what each customer was granted (`SETTLED`), so that 
 
 CUSTOMERS = """
 INSERT INTO payments_customer (client_id, user_id, ee_no, phone, real_name, is_frozen, created_at)
-SELECT c.client_id, CASE c.family WHEN 'partner_orders' THEN md5('volume' || i) ELSE (900000000 + i)::text END,
+SELECT c.client_id, CASE c.family WHEN 'partner_orders' THEN md5('volume' || i) ELSE (900000001 + i)::text END,
     CASE c.family WHEN 'checkout' THEN 'v' || lpad(i::text, 7, '0') ELSE '' END,
     CASE c.family WHEN 'checkout' THEN '130' WHEN 'payments' THEN '131' WHEN 'partner_orders' THEN '132' ELSE '133' END
         || lpad(((i * 61803399) % 100000000)::text, 8, '0'),
     substr('王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗', (1 + i % 20)::int, 1)
         || substr('伟芳娜敏静丽强磊军洋勇艳杰娟涛明超兰霞平', (1 + i / 20 % 20)::int, 1),
-    i % 5000 = 4999, p.began - (c.customers - i + 1) * (interval '700 days' / c.customers)
-FROM volume_client c, volume_plan p, generate_series(1, c.customers) AS i
-ORDER BY c.client_id, i
+    i % 5000 = 4999, p.began - (p.customers - i) * (interval '700 days' / p.customers)
+FROM volume_plan p CROSS JOIN generate_series(0, p.customers - 1) AS i
+JOIN volume_client c ON i % 100 BETWEEN c.slot AND c.slot + c.share - 1
+ORDER BY i
 """
 
 _TRANSFERS = """
@@ -289,7 +290,7 @@ FILLS = (
     _PARTNER,
 )
 
-# What every customer's orders came to; what was granted them long before covers it and leaves them something.
+# What every customer's orders came to: what they are granted, at the end, covers it and leaves them something.
 SETTLED = (
     """
     CREATE TEMPORARY TABLE volume_spent ON COMMIT DROP AS
@@ -303,9 +304,9 @@ SETTLED = (
     SELECT customer.id AS customer_id, kind, kind || ':' || customer.id AS code,
         'grant:' || customer.client_id || ':volume-' || kind || '-' || customer.id AS reference,
         coalesce(spent.fen, 0) AS fen, greatest(coalesce(spent.fen, 0), 0) + customer.id % 100 * 100 AS granted_fen,
-        customer.created_at AS at
-    FROM volume_client of_client JOIN payments_customer customer
-        ON customer.client_id = of_client.client_id
+        plan.until AS at
+    FROM volume_plan plan CROSS JOIN volume_client of_client
+    JOIN payments_customer customer ON customer.client_id = of_client.client_id
     CROSS JOIN (VALUES ('balance'), ('points')) own (kind)
     LEFT JOIN spent ON spent.code = kind || ':' || customer.id
     ORDER BY customer.id, kind

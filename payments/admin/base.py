@@ -20,11 +20,11 @@ from structlog.contextvars import get_contextvars
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.forms import ActionForm
-from unfold.paginator import InfinitePaginator
 from unfold.utils import parse_date_str
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from payments import audit
+from payments.admin.paging import Pages
 from payments.admin.sight import MaskedAdmin, ScopedAdmin
 from payments.errors import OnetillError
 from payments.money import yuan_text
@@ -59,15 +59,22 @@ def linked(field: str, label: Any) -> Callable[[Model], SafeString]:
 
 
 class DayFilter(RangeDateFilter):  # type: ignore[misc]
-    """Whole days here, first and last included, as a range that an index answers."""
+    """Whole days here, first and last included, as a range that an index answers, which then leads through the list."""
+
+    leads = True
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
-        first, last = (self._day(end) for end in ("from", "to"))
-        if first:
-            queryset = queryset.filter(**{f"{self.field_path}__gte": _midnight(first)})
-        if last:
-            queryset = queryset.filter(**{f"{self.field_path}__lt": _midnight(last + datetime.timedelta(days=1))})
+        first, last = self.ends()
+        if first is not None:
+            queryset = queryset.filter(**{f"{self.field_path}__gte": first})
+        if last is not None:
+            queryset = queryset.filter(**{f"{self.field_path}__lt": last})
         return queryset
+
+    def ends(self) -> tuple[datetime.datetime | None, datetime.datetime | None]:
+        """Return when the first day begins and when the one after the last does, of those that were given."""
+        first, last = (self._day(end) for end in ("from", "to"))
+        return first and _midnight(first), last and _midnight(last + datetime.timedelta(days=1))
 
     def _day(self, end: str) -> datetime.date | None:
         day: datetime.date | None = parse_date_str(self.used_parameters.get(f"{self.field_path}_{end}", ""))
@@ -85,7 +92,7 @@ class PlainAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     list_filter_submit = True
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    paginator = InfinitePaginator
+    paginator = Pages
     sortable_by: ClassVar[tuple[str, ...]] = ()
     ordering: tuple[str, ...] = ("-id",)
     actions: tuple[str, ...] | None = None
@@ -96,6 +103,13 @@ class PlainAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """A range of days is walked along the index that answers it: in the order of ids, what is older lies far off."""
+        for field, kind in (entry for entry in self.list_filter if isinstance(entry, tuple)):
+            if getattr(kind, "leads", False) and any(request.GET.get(f"{field}_{end}") for end in ("from", "to")):
+                return (f"-{field}", "-pk")
+        return super().get_ordering(request)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """

@@ -10,7 +10,8 @@ from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
 
 from payments.admin import masking
-from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, linked, yuan
+from payments.admin.base import DecidingAdmin, ReadOnlyInline, linked, yuan
+from payments.admin.days import WrittenDayFilter
 from payments.charges.states import Status
 from payments.models import Charge, GatewayAccount, InboundNotification, RefundLeg
 from payments.refunds import operations as refunds
@@ -51,7 +52,7 @@ class ChargeAdmin(DecidingAdmin):
         "number", "tender", "mode", "shown_status", yuan("amount_fen", _("amount")), "gateway_trade_no", "created_at",
     )  # fmt: skip
     list_filter = (
-        ("status", ChoicesRadioFilter), ("tender", ChoicesRadioFilter), ("created_at", DayFilter),
+        ("status", ChoicesRadioFilter), ("tender", ChoicesRadioFilter), ("created_at", WrittenDayFilter),
     )  # fmt: skip
     search_fields = ("number",)
     search_help_text = _("Number of the charge, of its order, or the gateway's")

@@ -9,7 +9,8 @@ from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
 
 from payments.admin import masking
-from payments.admin.base import DayFilter, ReadOnlyAdmin
+from payments.admin.base import ReadOnlyAdmin
+from payments.admin.days import WrittenDayFilter
 from payments.inbox.models import Verdict
 from payments.models import GatewayAccount, InboundNotification
 
@@ -30,7 +31,7 @@ class InboundNotificationAdmin(ReadOnlyAdmin):
     client_path = "charge__order__client"
     masked = {"headers": masking.all_of, "text": masking.all_of, "remote_address": masking.all_of}
     list_display = ("received_at", "gateway", "shown_verdict", "notification_id", "charge", "processed_at")
-    list_filter = (("verdict", ChoicesRadioFilter), ("received_at", DayFilter))
+    list_filter = (("verdict", ChoicesRadioFilter), ("received_at", WrittenDayFilter))
     list_select_related = ("charge",)
     search_fields = ("charge__number", "charge__order__number")
     search_help_text = _("Number of the charge or its order, or the notification's own")

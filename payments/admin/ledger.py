@@ -5,7 +5,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesRadioFilter
 
-from payments.admin.base import DayFilter, ReadOnlyAdmin, yuan
+from payments.admin.base import ReadOnlyAdmin, yuan
+from payments.admin.days import WrittenDayFilter
 from payments.models import Account, ApiClient, Transfer
 
 
@@ -13,7 +14,7 @@ from payments.models import Account, ApiClient, Transfer
 class TransferAdmin(ReadOnlyAdmin):
     client_path = "order__client"
     list_display = ("id", "debit", "credit", yuan("amount_fen", _("amount")), "kind", "reference", "at")
-    list_filter = (("kind", ChoicesRadioFilter), ("at", DayFilter))
+    list_filter = (("kind", ChoicesRadioFilter), ("at", WrittenDayFilter))
     search_fields = ("reference", "debit", "credit", "order__number")
     search_help_text = _("Reference, order number, or an account such as points:17")
     fields = readonly_fields = ("debit", "credit", yuan("amount_fen", _("amount")), "kind", "reference", "order", "at")
