@@ -143,10 +143,13 @@ def _plan_out(plan: _Plan, *, first: int, last: int) -> None:
     """
     Tell PostgreSQL in temporary tables what is to be made.
 
-    References and triggers are left aside until the transaction ends: what is made here fits, and to look each row up
-    takes longer than to write it. Constraints and unique indexes stay in force.
+    References and triggers are left aside until the transaction ends, for who may: what is made here fits, and to look
+    each row up takes longer than to write it. Constraints and unique indexes stay in force.
     """
-    for setting in ("session_replication_role = replica", "synchronous_commit = off", "work_mem = '256MB'"):
+    settings = ["synchronous_commit = off", "work_mem = '256MB'"]
+    if _is_superuser():
+        settings.append("session_replication_role = replica")
+    for setting in settings:
         _run(f"SET LOCAL {setting}")
     for statement in PLAN.split(";\n"):
         _run(statement)
@@ -173,6 +176,12 @@ def _first_customer() -> int:
     """Return the id of the first customer; the others follow it without a gap."""
     first = Customer.objects.filter(client__name=_name(next(iter(SHARES)))).order_by("pk").first()
     return first.pk if first else 0
+
+
+def _is_superuser() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        return bool(cursor.fetchone()[0])
 
 
 def _of_volume(model: Any) -> list[int]:
