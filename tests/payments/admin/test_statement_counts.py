@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 ORDERS = reverse("admin:payments_order_changelist")
 # Tables of which there are a few, whatever the number of orders.
 SMALL = {
-    "payments_apiclient", "payments_gatewayaccount", "payments_webhookendpoint", "partner_orders_giftpack",
+    "payments_apiclient", "payments_gatewayaccount", "payments_gatewaydefault", "payments_webhookendpoint", "partner_orders_giftpack",
     "partner_orders_coupon", "partner_orders_userlevel", "english_app_good", "english_app_agent", "auth_user",
     "auth_group",
 }  # fmt: skip
@@ -61,8 +61,6 @@ def test_a_list_of_orders_takes_as_many_statements_however_long_it_is(boss, orde
     grow(order)
 
     assert asked(boss, ORDERS, **question) == statements
-    grow_again = Order.objects.count()
-    assert grow_again == 61
 
 
 def test_the_dashboard_takes_as_many_statements_however_much_waits(boss, order):
@@ -76,10 +74,11 @@ def test_the_dashboard_takes_as_many_statements_however_much_waits(boss, order):
 
 def test_the_page_of_an_order_takes_as_many_statements_however_many_orders_there_are(boss, order):
     path = reverse("admin:payments_order_change", args=[order.pk])
+    asked(boss, path)  # Django remembers what kinds of content there are
     before = asked(boss, path)
     grow(order)
 
-    assert asked(boss, path) == before == 21
+    assert asked(boss, path) == before == 16
 
 
 def scanned(rows):
@@ -91,8 +90,8 @@ def scanned(rows):
         nodes += node.get("Plans", [])
         if node["Node Type"] == "Seq Scan":
             found.add(node["Relation Name"])
-        elif "Index Name" in node and not {"Index Cond", "Filter"} & node.keys() and node["Node Type"] != "Index Only Scan":
-            found.add(f"{node['Relation Name']} along {node['Index Name']}")
+        elif "Index Name" in node and "Relation Name" in node and "Index Cond" not in node:
+            found.add(node["Relation Name"])
     return found - SMALL
 
 
@@ -103,13 +102,13 @@ def reluctant(db):
         cursor.execute("SET LOCAL enable_seqscan = off")
 
 
-@pytest.mark.parametrize("model", admin.site._registry, ids=lambda model: model._meta.label)
-def test_no_look_up_of_any_list_reads_a_table_from_end_to_end(reluctant, boss, order, model):
-    pages = admin.site.get_model_admin(model)
-    if not isinstance(pages, PlainAdmin):
-        pytest.skip("not a list of ours")
+def test_no_look_up_of_any_list_reads_a_table_from_end_to_end(reluctant, book):
+    lists = {model._meta.label: pages for model, pages in admin.site._registry.items() if isinstance(pages, PlainAdmin)}
 
-    assert [scanned(rows) for rows in pages.find("20111111111")] == [set() for _rows in pages.find("20111111111")]
+    found = {label: [scanned(rows) for rows in pages.find("20111111111")] for label, pages in lists.items()}
+
+    assert {label: tables for label, tables in found.items() if set().union(*tables)} == {}
+    assert len(found["payments.Order"]) == 11
 
 
 def test_the_control_a_look_up_without_an_index_is_noticed(reluctant, order):
@@ -123,5 +122,5 @@ def test_days_of_orders_are_walked_along_their_index(reluctant, boss, order):
 
     changes = answer.context["cl"]
     assert list(changes.result_list) == [order]
-    assert changes.queryset.query.order_by == ("-created_at", "-pk")
+    assert changes.queryset.query.order_by[:2] == ("-created_at", "-pk")
     assert "order_by_created" in changes.queryset[:50].explain()
