@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from payments.models import Order
 
 LABELS = {"redirect_url": _("where the customer is led back to")}
+PERSONAL = ()
 
 
 def fulfil(*, order: Order) -> None:
@@ -28,6 +29,11 @@ def take_back(*, order: Order, refund: Any) -> None:
 def describe(*, order: Order) -> dict[str, str]:
     """Return what the order page shows of this family's document."""
     return {"redirect_url": order.checkout.redirect_url}
+
+
+def look_up(*, term: str) -> list[tuple[Any, Any]]:
+    """A checkout order has no number beyond its order's."""
+    return []
 
 
 def audit() -> list[str]:

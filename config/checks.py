@@ -9,7 +9,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import Error, Tags, register
 
-FAMILY_FUNCTIONS = ("fulfil", "release", "take_back", "describe", "audit")
+FAMILY_FUNCTIONS = ("fulfil", "release", "take_back", "describe", "look_up", "audit")
+FAMILY_WORDS = ("LABELS", "PERSONAL")
 
 
 @register()
@@ -23,7 +24,7 @@ def families_are_complete(app_configs: Sequence[AppConfig] | None, **kwargs: Any
             problems.append(Error(f"ORDER_FAMILIES[{family!r}]: {path} does not import: {error}", id="onetill.E001"))
             continue
         missing = [name for name in FAMILY_FUNCTIONS if not callable(getattr(module, name, None))]
-        missing += ["LABELS"] if not hasattr(module, "LABELS") else []
+        missing += [name for name in FAMILY_WORDS if not hasattr(module, name)]
         if missing:
             problems.append(Error(f"{path} lacks {', '.join(missing)}", id="onetill.E002"))
     return problems
@@ -39,6 +40,15 @@ def webhook_networks_can_be_read(app_configs: Sequence[AppConfig] | None, **kwar
         except ValueError as error:
             problems.append(Error(f"WEBHOOK_PRIVATE_NETWORKS: {error}", id="onetill.E003"))
     return problems
+
+
+@register()
+def sessions_of_staff_last(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Error]:
+    """With nothing to idle in, nobody could log in; beyond a session's whole time it would mean nothing."""
+    longest = settings.STAFF_SESSION_HOURS * 60
+    if 1 <= settings.STAFF_IDLE_MINUTES <= longest:
+        return []
+    return [Error(f"STAFF_IDLE_MINUTES is {settings.STAFF_IDLE_MINUTES}: use 1 to {longest}", id="onetill.E004")]
 
 
 @register(Tags.security)

@@ -22,13 +22,14 @@ from django.utils.encoding import escape_uri_path
 from prometheus_client import Histogram
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
-from config.redaction import redact
+from payments.redaction import redact
 
 REQUEST_ID = re.compile(r"[0-9A-Za-z_-]{8,36}")
 REQUEST_ID_HEADER = "onetill_request_id"
 QUIET_PATHS = ("/healthz", "/readyz", "/metrics", "/static/")
 # Libraries that say too much: whole URLs with their signs, or what our own line says already.
 LEVELS = {
+    "axes": "ERROR",
     "django.request": "ERROR",
     "httpx": "WARNING",
     "httpcore": "WARNING",

@@ -1,5 +1,8 @@
 """What the order book asks of the English app: a recharge is done, paid goods are delivered, and taken back again."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -18,7 +21,14 @@ LABELS = {
     "delivery": pgettext_lazy("English app", "delivery"),
     "returning": _("return"),
     "agent_title": _("agent"),
+    "english.deliver": _("delivered"),
+    "english.deliver_again": _("delivery tried again"),
+    "english.return_ask": _("return asked for"),
+    "english.return_approve": _("return approved"),
+    "english.return_refuse": _("return refused"),
+    "english.return_fail": _("return failed"),
 }
+PERSONAL = ()
 
 
 @transaction_required
@@ -69,6 +79,11 @@ def describe(*, order: Order) -> dict[str, str]:
         "returning": str(document.get_returning_display()),
         "agent_title": document.agent.title if document.agent else "",
     }
+
+
+def look_up(*, term: str) -> Iterable[tuple[Any, Any]]:
+    """Yield what of this family carries `term`: what people call the number, and the ids of the orders."""
+    yield _("phone's serial number"), EnglishOrder.objects.filter(imeil=term).exclude(imeil="").values("order")
 
 
 def audit() -> list[str]:

@@ -9,7 +9,7 @@ import datetime
 
 import structlog
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from english_app import deliveries
@@ -183,14 +183,16 @@ def _fail(*, document: EnglishOrder, message: str, at: datetime.datetime) -> Non
         deliveries.start(document=document, at=at)
 
 
+def to_settle() -> QuerySet[EnglishOrder]:
+    """Return the approved returns that can go on: not those whose refund is on its way, or waits for somebody."""
+    can_go_on = Q(refund__isnull=True) | Q(refund__status__in=NOT_MADE)
+    return EnglishOrder.objects.filter(can_go_on, returning=Return.APPROVED)
+
+
 def settle_due(*, at: datetime.datetime) -> int:
     """Ask for refunds of approved returns that have none yet, and end returns whose refund was not made."""
-    # Not those whose refund waits for a second person, and those for which another refund waits come last: many of them
-    # would keep the others waiting.
-    can_go_on = Q(refund__isnull=True) | Q(refund__status__in=NOT_MADE)
-    approved = EnglishOrder.objects.filter(can_go_on, returning=Return.APPROVED).order_by(
-        "order__refunding_goods_fen", "pk"
-    )
+    # Those for which another refund waits come last: many of them would keep the others waiting.
+    approved = to_settle().order_by("order__refunding_goods_fen", "pk")
     order_ids = list(approved.values_list("order_id", flat=True)[:BATCH])
     for order_id in order_ids:
         try:

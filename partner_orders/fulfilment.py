@@ -1,5 +1,8 @@
 """What the order book asks of the partner programme: level and score for a paid pack, and all of it back again."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -20,7 +23,11 @@ LABELS = {
     "receive": _("recipient"),
     "delivery": _("delivery"),
     "express": _("courier"),
+    "partner_order.ship": _("shipped"),
+    "partner_order.receive": _("received"),
+    "partner_order.remark": _("remark"),
 }
+PERSONAL = ("receive",)
 
 
 @transaction_required
@@ -77,6 +84,14 @@ def describe(*, order: Order) -> dict[str, str]:
         "delivery": str(document.get_delivery_display()),
         "express": f"{document.express_name} {document.express_number}".strip(),
     }
+
+
+def look_up(*, term: str) -> Iterable[tuple[Any, Any]]:
+    """Yield what of this family carries `term`: what people call the number, and the ids of the orders."""
+    documents = PartnerOrder.objects.values("order")
+    yield _("partner order id"), documents.filter(uid=term)
+    yield _("tracking number"), documents.filter(express_number=term).exclude(express_number="")
+    yield _("recipient's phone"), documents.filter(receive_phone=term)
 
 
 def audit() -> list[str]:

@@ -33,6 +33,13 @@ def a_cache_of_ones_own():
 
 
 @pytest.fixture(autouse=True, scope="session")
+def passwords_cost_nothing():
+    """A million rounds for each person of a test are half a second; one is the same algorithm."""
+    with override_settings(PASSWORD_HASHERS=["tests.world.OneRound"]):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def flush_may_truncate_the_books():
     """
     Lift the TRUNCATE triggers around the flush between transactional tests, as the tables' owner; only there.

@@ -32,7 +32,6 @@ from payments.money import yuan_text
 SEARCH_MAX = 200
 DECIDED_MAX = 200  # by one click
 REASON_MAX = 200
-ACTOR_MAX, ACTOR_KEPT = 64, 45
 
 
 def yuan(field: str, label: Any) -> Callable[[Model], str | None]:
@@ -251,9 +250,8 @@ class FieldwiseAdmin(AuditedAdmin):
 
 
 def actor_of(request: HttpRequest) -> str:
-    """How audit rows name who does this. What is too long for them ends in the user's id, so that no two are one."""
-    actor = f"user:{request.user.get_username()}"
-    return actor if len(actor) <= ACTOR_MAX else f"{actor[:ACTOR_KEPT]}~{request.user.pk}"
+    """How audit rows name who does this."""
+    return audit.person(username=request.user.get_username(), pk=request.user.pk or 0)
 
 
 def request_id_of() -> str:

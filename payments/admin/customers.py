@@ -2,13 +2,22 @@ from collections.abc import Iterable
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from payments.admin import masking
 from payments.admin.base import ReadOnlyAdmin, ReadOnlyInline, yuan
 from payments.admin.days import WrittenDayFilter
 from payments.admin.look_ups import of_customers
+from payments.ledger.accounts import Kind, customer_code
 from payments.models import Account, Customer
+from payments.money import yuan_text
+
+ORDERS_SHOWN = 10
 
 
 class AccountInline(ReadOnlyInline):
@@ -26,7 +35,36 @@ class CustomerAdmin(ReadOnlyAdmin):
     search_fields = ("ee_no",)
     search_help_text = _("User number, employee number or phone")
     inlines = (AccountInline,)
+    readonly_fields = ("last_orders", "statements")
+    fieldsets = (
+        (None, {"fields": (("user_id", "client"), ("ee_no", "is_frozen"), ("real_name", "phone"), "created_at")}),
+        (_("Orders and money"), {"fields": ("last_orders", "statements")}),
+    )
 
     def find(self, term: str) -> Iterable[QuerySet[Customer]]:
         yield from super().find(term)
         yield from of_customers(term)
+
+    @admin.display(description=_("last orders"))
+    def last_orders(self, customer: Customer) -> SafeString | None:
+        """The newest ORDERS_SHOWN, and the way to all of them."""
+        lines = [
+            (
+                reverse("admin:payments_order_change", args=[order.pk]), order.number,
+                date_format(localtime(order.created_at), "DATETIME_FORMAT"), yuan_text(order.total_fen),
+                order.get_status_display(),
+            )
+            for order in customer.orders.order_by("-pk")[:ORDERS_SHOWN]
+        ]  # fmt: skip
+        if not lines:
+            return None
+        every = reverse("admin:payments_order_changelist", query={"customer__id__exact": customer.pk})
+        shown = format_html_join("", '<p><a href="{}" class="text-link">{}</a> · {} · ¥{} · {}</p>', lines)
+        return format_html('{}<p><a href="{}" class="text-link">{}</a></p>', shown, every, _("All of them"))
+
+    @admin.display(description=_("statements"))
+    def statements(self, customer: Customer) -> SafeString:
+        """To the transfers of each account, newest first."""
+        path = reverse("admin:payments_transfer_changelist")
+        links = [(path, customer_code(kind=kind, customer_id=customer.pk), kind.label) for kind in Kind]
+        return format_html_join(" · ", '<a href="{}?q={}" class="text-link">{}</a>', links)

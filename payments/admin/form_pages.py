@@ -105,13 +105,17 @@ class FormPagesAdmin(PlainAdmin):
         own = [path(f"<int:pk>/{page.name}/", self._view(page), name=self._url(page.name)) for page in self.form_pages]
         return [*own, *super().get_urls()]
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        row = kwargs.get("obj")
-        context["form_pages"] = [
+    def buttons(self, request: HttpRequest, row: Any) -> list[tuple[str, Any]]:
+        """Return what this person may do with a row now: where, and in which words."""
+        return [
             (reverse(f"admin:{self._url(page.name)}", args=[row.pk]), page.title)
             for page in self.form_pages
-            if row is not None and page.offered(row) and self._may(request, page, row)
+            if page.offered(row) and self._may(request, page, row)
         ]
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        row = kwargs.get("obj")
+        context["form_pages"] = self.buttons(request, row) if row is not None else []
         response: HttpResponse = super().render_change_form(request, context, **kwargs)
         return response
 

@@ -3,15 +3,20 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
 from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
 
-from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, linked, yuan
+from payments.admin import refund_deeds, refund_queues
+from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, actor_of, linked, yuan
+from payments.admin.form_pages import FormPagesAdmin
 from payments.models import ApiClient, Refund, RefundLeg
 from payments.refunds import operations as refunds
 from payments.refunds.states import Status
@@ -34,8 +39,10 @@ class LegInline(ReadOnlyInline):
 
 
 @admin.register(Refund)
-class RefundAdmin(DecidingAdmin):
+class RefundAdmin(FormPagesAdmin, DecidingAdmin):
     client_path = "client"
+    form_pages = refund_deeds.PAGES
+    list_before_template = "back_office/refund_queues.html"
     list_display = (
         linked("number", _("number")), "order", "kind", "shown_status", yuan("goods_fen", _("goods")),
         yuan("shipping_fen", _("shipping")), "refund_no", "requested_by", "requested_at",
@@ -54,6 +61,36 @@ class RefundAdmin(DecidingAdmin):
         (_("Who"), {"fields": (("requested_by", "requested_at"), ("decided_by", "decided_at"), "decision")}),
         (_("Times"), {"fields": ("settled_at",)}),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        queues = {"to-approve": refund_queues.to_approve, "held-up": refund_queues.held_up}
+        own = [
+            path(f"{name}/", self.admin_site.admin_view(require_safe(self._queue(answer))),
+                 name=self._url(name.replace("-", "_")))
+            for name, answer in queues.items()
+        ]  # fmt: skip
+        return [*own, *super().get_urls()]
+
+    def _queue(self, answer: Any) -> Any:
+        def view(request: HttpRequest) -> HttpResponse:
+            if not self.has_view_permission(request):
+                raise PermissionDenied
+            context = {**self.admin_site.each_context(request), "opts": self.opts}
+            response: HttpResponse = answer(request, rows=self.get_queryset(request), context=context)
+            return response
+
+        return view
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """Whoever asked for a refund finds no button to decide on it, but is told who does."""
+        response: Any = super().render_change_form(request, context, **kwargs)
+        refund = kwargs.get("obj")
+        if refund is not None and refund.status == Status.TO_APPROVE and refund.requested_by == actor_of(request):
+            deciding = {reverse(f"admin:{self._url(name)}", args=[refund.pk]) for name in ("approve", "refuse")}
+            pages = [page for page in response.context_data["form_pages"] if page[0] not in deciding]
+            response.context_data["form_pages"] = pages
+            messages.info(request, refunds.SamePerson.message)
+        return response  # type: ignore[no-any-return]
 
     def find(self, term: str) -> Iterable[QuerySet[Refund]]:
         yield from super().find(term)

@@ -14,6 +14,7 @@ LABELS = {
     "appointment_time": _("time of the appointment"),
     "confirmed_at": _("confirmed at"),
 }
+PERSONAL = ("appointment_for",)
 
 
 def fulfil(*, order: Order) -> None:
@@ -45,6 +46,11 @@ def describe(*, order: Order) -> dict[str, str]:
         if appointment.confirmed_at
         else "",
     }
+
+
+def look_up(*, term: str) -> list[tuple[Any, Any]]:
+    """An order made directly has no number beyond its own."""
+    return []
 
 
 def audit() -> list[str]:

@@ -1,3 +1,4 @@
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -109,6 +110,8 @@ class Transfer(models.Model):
             models.Index(name="transfer_by_debit", fields=["debit", "id"]),
             models.Index(name="transfer_by_credit", fields=["credit", "id"]),
             models.Index(name="transfer_by_kind", fields=["kind", "-id"], condition=~Q(kind__in=OF_EVERY_ORDER)),
+            # Rows stand in order of time, so a range of pages is all that there is to keep: it costs a posting nothing.
+            BrinIndex(name="transfer_by_time", fields=["at"], autosummarize=True),
         ]
 
     def __str__(self) -> str:

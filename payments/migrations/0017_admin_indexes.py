@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("payments", "0011_staff_members")]
+    dependencies = [("payments", "0014_refund_batches"), ("payments", "0020_refund_leg_by_foreign_number")]
 
     operations = [
         AddIndexConcurrently(

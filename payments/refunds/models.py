@@ -138,6 +138,9 @@ class RefundLeg(models.Model):
             ),
             models.Index(name="refund_leg_settled", fields=["settled_at"], condition=Q(status=LegStatus.SUCCEEDED)),
             models.Index(name="refund_leg_stuck", fields=["id"], condition=Q(status=LegStatus.STUCK)),
+            models.Index(
+                name="refund_leg_by_foreign_number", fields=["foreign_number"], condition=~Q(foreign_number="")
+            ),
         ]
 
     def __str__(self) -> str:

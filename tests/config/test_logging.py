@@ -12,7 +12,7 @@ from structlog.contextvars import bind_contextvars, get_contextvars
 from structlog.testing import capture_logs
 
 from config import logging as house_logging
-from config.redaction import redact_text
+from payments.redaction import redact_text, redacted
 
 CANARY = "CANARY5c4e9a"
 PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}\n-----END RSA PRIVATE KEY-----"
@@ -96,6 +96,21 @@ class TestRedaction:
     @pytest.mark.parametrize("text", ["/c/13800138000/", "13800138000", "a-13800138000", "电话：13800138000。"])
     def test_a_phone_number_is_masked_wherever_it_stands(self, text):
         assert redact_text(text) == text.replace("13800138000", "138****8000")
+
+    @pytest.mark.parametrize("name", ["openid", "sub_openid", "buyer_logon_id", "buyer_user_id", "receive_name"])
+    def test_the_payer_of_a_gateway_is_a_person_by_name_and_in_text(self, name):
+        value = "oUpF8uMuAJO"
+
+        assert redacted({"payer": {name: value}}) == {"payer": {name: "o**"}}
+        for text in (f"a=1&{name}={value}", f"<{name}><![CDATA[{value}]]></{name}>", f'{{"{name}":"{value}"}}'):
+            assert value not in redact_text(text)
+
+    def test_persons_may_be_shown_secrets_never(self):
+        told = {"openid": "oUpF8uMuAJO", "phone": "13800138000", "sign": CANARY, "text": f"13800138000 key={CANARY}"}
+
+        shown = redacted(told, persons=True)
+
+        assert shown == {"openid": "oUpF8uMuAJO", "phone": "13800138000", "sign": "***", "text": "13800138000 key=***"}
 
     def test_bytes_are_counted_not_shown(self, lines):
         structlog.get_logger("t").info("x", body=CANARY.encode())

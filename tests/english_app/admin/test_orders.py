@@ -100,7 +100,7 @@ class TestList:
 
     def test_it_asks_as_often_for_many_as_for_one(self, lin, shop, bought, month, django_assert_num_queries):
         agent = make_agent(client=shop)
-        queries = 7  # session, user, their rights and their groups', the list, clients and agents to filter by
+        queries = 8  # session, user, their rights, their groups', their clients, the list, clients and agents to choose
         lin.get(listing(EnglishOrder))
         with django_assert_num_queries(queries):
             lin.get(listing(EnglishOrder))

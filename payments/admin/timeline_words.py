@@ -1,0 +1,80 @@
+"""What the books write in codes, in the words of the people who read the order page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from payments.ledger import accounts
+from payments.models import GatewayAccount, Order
+from payments.orders.families import family
+
+ACCOUNTS = {
+    accounts.ESCROW: _("held for the order"),
+    accounts.SALES: _("sales"),
+    accounts.SHIPPING: _("shipping earned"),
+    accounts.SUSPENSE: _("money that belongs to no order"),
+    accounts.REFUNDING: _("taken back for a refund"),
+    accounts.POINTS_ISSUED: _("points issued"),
+    accounts.BALANCE_ISSUED: _("balance issued"),
+}
+DEEDS = {
+    "order.place": _("order made"),
+    "order.close": _("order closed"),
+    "order.flag": _("money flag set"),
+    "order.unflag": _("money flag cleared"),
+    "charge.paid": _("payment booked"),
+    "charge.surplus": _("payment beyond need booked"),
+    "refund.request": _("refund asked for"),
+    "refund.approved": _("refund approved"),
+    "refund.refused": _("refund not approved"),
+    "refund.succeeded": _("refund succeeded"),
+    "refund.failed": _("refund failed"),
+    "webhook.redeliver": _("webhook sent again"),
+}
+DETAILS = {
+    "reason": _("reason"),
+    "charge": _("charge"),
+    "refund": _("refund"),
+    "flag": _("money flag"),
+    "total_fen": _("total"),
+    "amount_fen": _("amount"),
+    "goods_fen": _("goods"),
+    "shipping_fen": _("shipping"),
+    "paid_fen": _("paid"),
+    "points_fen": _("points"),
+    "balance_fen": _("balance"),
+    "cash_fen": _("cash"),
+    "uid": _("event id"),
+    "url": _("address"),
+    "status": _("status"),
+}
+ACTORS = {
+    "system": _("by itself"),
+    "user": _("staff"),
+    "client": _("client"),
+    "gateway": _("gateway"),
+    "customer": _("customer"),
+}
+
+
+def account_words(code: str, *, gateways: Mapping[int, GatewayAccount]) -> Any:
+    """Return what people call the account of the ledger that `code` stands for."""
+    kind, _colon, number = code.partition(":")
+    if kind == "clearing":
+        account = gateways.get(int(number)) if number.isdecimal() else None
+        return _("money at %s") % (account or code)
+    if kind in accounts.Kind.values:
+        return _("customer's points") if kind == accounts.Kind.POINTS else _("customer's balance")
+    return ACCOUNTS.get(code, code)
+
+
+def deed_words(action: str, *, order: Order) -> Any:
+    """Return what people call a deed of an audit row: ours, or the family's."""
+    return DEEDS.get(action) or family(order.family).LABELS.get(action, action)
+
+
+def actor_words(actor: str) -> str:
+    """Return `staff lin` for user:lin; what is nobody's known kind stays as it is."""
+    kind, _colon, name = actor.partition(":")
+    return f"{ACTORS[kind]} {name}".strip() if kind in ACTORS else actor

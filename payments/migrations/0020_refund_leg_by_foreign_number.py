@@ -1,0 +1,18 @@
+"""So that staff find an order by the number of a refund that was made at the gateway's console."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("payments", "0011_staff_members")]
+
+    operations = [
+        migrations.AddIndex(
+            model_name="refundleg",
+            index=models.Index(
+                condition=models.Q(("foreign_number", ""), _negated=True),
+                fields=["foreign_number"],
+                name="refund_leg_by_foreign_number",
+            ),
+        ),
+    ]
