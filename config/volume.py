@@ -22,6 +22,7 @@ from english_app.models import Agent, Good, GoodKind
 from partner_orders.models import GiftPack
 from payments import audit
 from payments.clients import operations as clients
+from payments.figures import operations as figures
 from payments.gateways.models import GatewayKind
 from payments.models import ApiClient, AuditRow, Customer, GatewayAccount, WebhookEndpoint
 from payments.transactions import transaction, transaction_required
@@ -86,6 +87,8 @@ def fill(*, orders: int, days: int, at: datetime.datetime, chunk: int = CHUNK) -
     if not AuditRow.objects.filter(subject=SUBJECT, action=SETTLED_ALL).exists():
         _settle(plan)
         _vacuum()
+        for day in figures.due_days(at=at):
+            figures.compute(day=day, at=at)
 
 
 def _begun(*, orders: int, days: int, at: datetime.datetime) -> _Plan:
