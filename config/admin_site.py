@@ -15,7 +15,9 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
         (_("Charges"), "payments", "payments_charge"),
         (_("Refunds"), "undo", "payments_refund"),
         (_("Refunds of many orders"), "playlist_remove", "payments_refundbatch"),
+        (_("Payments confirmed by hand"), "fact_check", "payments_handconfirmation"),
         (_("Customers"), "group", "payments_customer"),
+        (_("Points and balance by staff"), "volunteer_activism", "payments_valuerequest"),
         (_("Points mall documents"), "shopping_bag", "checkout_checkoutorder"),
         (_("Appointments"), "event", "payments_appointment"),
     ],
@@ -40,6 +42,7 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
         (_("Transfers"), "swap_horiz", "payments_transfer"),
         (_("Accounts"), "account_balance_wallet", "payments_account"),
         (_("Audit rows"), "history", "payments_auditrow"),
+        (_("Exports"), "download", "payments_export"),
     ],
     _("Reconciliation"): [
         (_("Differences"), "difference", "payments_difference"),

@@ -229,6 +229,8 @@ CELERY_BEAT_SCHEDULE = {
         ("audit the books", "payments.audit", 3600.0),
         ("prune refused notifications", "payments.prune_refused_notifications", 3600.0),
         ("clear sessions that have ended", "payments.clear_ended_sessions", 3600.0),
+        ("write exports that wait", "payments.write_due_exports", 30.0),
+        ("delete files of exports that are a week old", "payments.prune_exports", 3600.0),
     )
 }
 

@@ -123,7 +123,13 @@ def _check_returnable(*, order: Order, document: EnglishOrder, at: datetime.date
 
 @outside_transaction
 def approve(
-    *, order_id: int, actor: str, at: datetime.datetime, as_seen: str = "", request_id: str = ""
+    *,
+    order_id: int,
+    actor: str,
+    at: datetime.datetime,
+    reason: str = "",
+    as_seen: str = "",
+    request_id: str = "",
 ) -> EnglishOrder:
     """
     Let a return go: all that is left of the order's money goes back to where it came from.
@@ -138,7 +144,9 @@ def approve(
         order, document = deliveries.lock(order_id=order_id)
         _decide(document=document, event=ReturnEvent.APPROVE, actor=actor, at=at, as_seen=as_seen)
         document.save(update_fields=["returning", "decided_by", "decided_at"])
-        audit.record(actor=actor, action="english.return_approve", subject=order.subject, request_id=request_id)
+        audit.record(
+            actor=actor, action="english.return_approve", subject=order.subject, request_id=request_id, reason=reason
+        )
     _settle(order_id=order_id, at=at)
     return EnglishOrder.objects.select_related("order", "refund").get(order_id=order_id)
 

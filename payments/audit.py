@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -25,7 +26,10 @@ class AuditRow(models.Model):
     class Meta:
         verbose_name = _("audit row")
         verbose_name_plural = _("audit rows")
-        indexes = [models.Index(name="audit_by_subject", fields=["subject", "id"])]
+        indexes = [
+            models.Index(name="audit_by_subject", fields=["subject", "id"]),
+            BrinIndex(name="audit_by_time", fields=["at"], autosummarize=True),
+        ]
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.subject}"

@@ -5,10 +5,12 @@ from payments.charges.models import Charge
 from payments.clients.models import ApiClient
 from payments.customers.models import Customer
 from payments.direct.models import Appointment
+from payments.exports.models import Export, ExportPart
 from payments.figures.models import DayFigure
 from payments.gateways.models import GatewayAccount, GatewayDefault
 from payments.inbox.models import InboundNotification
 from payments.ledger.models import Account, Transfer
+from payments.manual.models import HandConfirmation, ValueRequest
 from payments.orders.models import Order, OrderTransition
 from payments.outbox.models import DeliveryAttempt, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from payments.reconciliation.models import BillLine, Difference, GatewayBill
@@ -27,9 +29,12 @@ __all__ = [
     "DayFigure",
     "DeliveryAttempt",
     "Difference",
+    "Export",
+    "ExportPart",
     "GatewayAccount",
     "GatewayBill",
     "GatewayDefault",
+    "HandConfirmation",
     "InboundNotification",
     "Order",
     "OrderTransition",
@@ -41,6 +46,7 @@ __all__ = [
     "StaffMember",
     "StaffSession",
     "Transfer",
+    "ValueRequest",
     "WebhookDelivery",
     "WebhookEndpoint",
 ]

@@ -10,6 +10,8 @@ from payments.charges import operations as charges
 from payments.charges import settlement, sweep
 from payments.closing import late_money
 from payments.closing import operations as closing
+from payments.exports import operations as exports
+from payments.exports import writing
 from payments.figures import operations as figures
 from payments.inbox import operations as inbox
 from payments.orders import operations as orders
@@ -89,3 +91,13 @@ def reconcile_bills(**_kwargs: Any) -> None:
 @shared_task(name=figures.TASK)
 def add_up_figures(**_kwargs: Any) -> None:
     figures.compute_due(at=timezone.now())
+
+
+@shared_task(name=exports.TASK)
+def write_due_exports(**_kwargs: Any) -> None:
+    writing.write_due()
+
+
+@shared_task(name="payments.prune_exports")
+def prune_exports(**_kwargs: Any) -> None:
+    exports.prune(at=timezone.now())

@@ -20,7 +20,7 @@ if WORKER and os.environ.get("REDIS_URL", "").endswith("/0"):
 
 APPEND_ONLY = (
     "payments_transfer", "payments_ordertransition", "payments_auditrow", "payments_outboxevent",
-    "payments_deliveryattempt",
+    "payments_deliveryattempt", "payments_handconfirmation", "payments_valuerequest", "payments_export",
 )  # fmt: skip
 
 

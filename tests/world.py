@@ -10,11 +10,16 @@ from django.utils import timezone
 from checkout import operations as checkout
 from checkout.operations import PayCommand
 from payments.charges import from_balance
+from payments.charges import operations as charges
 from payments.charges.placement import NO_DOCUMENT, Placement, place
+from payments.customers.grants import Direction, GrantCommand
+from payments.gateways.base import Mode
 from payments.ledger import accounts
 from payments.ledger import operations as ledger
 from payments.ledger.models import TransferKind
 from payments.ledger.operations import Posting
+from payments.manual import confirmations, evidence, values
+from payments.manual.confirmations import ConfirmCommand
 from payments.models import (
     Account,
     ApiClient,
@@ -148,3 +153,32 @@ def make_difference(*, charge):
         account=bill.account, day=day, kind="amount", entry="payment", number=charge.number, charge=charge, line=line,
         ours_fen=charge.amount_fen, theirs_fen=1, remedy="check_by_hand", status="open", found_at=timezone.now(),
     )  # fmt: skip
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
+
+
+def confirm_by_hand(charge, *, number="h-1", actor="user:lin", trade_no="bank-1", **fields):
+    """Somebody of the staff confirms a payment with a picture of it."""
+    command = ConfirmCommand(
+        number=number, trade_no=trade_no, reason=fields.pop("reason", "seen in the bank"),
+        evidence=evidence.read(name="bank.png", content=PNG), paid_at=fields.pop("paid_at", timezone.now()), **fields,
+    )  # fmt: skip
+    return confirmations.confirm(charge_id=charge.pk, command=command, actor=actor, at=timezone.now())
+
+
+def give_by_hand(customer, *, number="v-1", actor="user:lin", amount_fen=500, **fields):
+    """Somebody of the staff gives a customer points, or what else is said."""
+    command = GrantCommand(
+        grant_no=number, amount_fen=amount_fen,
+        **{"kind": accounts.Kind.POINTS, "direction": Direction.IN, "reason": "kept waiting", **fields},
+    )  # fmt: skip
+    return values.request(customer_id=customer.pk, command=command, actor=actor, at=timezone.now())
+
+
+def make_requests(*, client):
+    """Something of what staff do by hand: a payment that its gateway does not know, points for its customer."""
+    order = place_order(client=client, number="by-hand")
+    charge = charges.pay_by(order_id=order.pk, channel="memory", mode=Mode.QR, actor="test", at=timezone.now())
+    confirm_by_hand(charge, is_acknowledged=True)
+    give_by_hand(order.customer)

@@ -12,7 +12,17 @@ from config.dashboard.shown import count, count_text, listing, rows_seen_by
 from english_app.models import EnglishOrder
 from english_app.states import Delivery, Return
 from payments.charges.states import Status as ChargeStatus
-from payments.models import Charge, Difference, Order, Refund, RefundLeg, WebhookEndpoint
+from payments.manual.states import Status as RequestStatus
+from payments.models import (
+    Charge,
+    Difference,
+    HandConfirmation,
+    Order,
+    Refund,
+    RefundLeg,
+    ValueRequest,
+    WebhookEndpoint,
+)
 from payments.orders.models import MoneyFlag
 from payments.reconciliation.states import DifferenceStatus
 from payments.refunds.states import LegStatus
@@ -31,6 +41,14 @@ TABLE: list[tuple[Any, type[Model], Q | Callable[[], Q], str]] = [
     (
         _("Orders that need attention"), Order, Q(money_flag=MoneyFlag.NEEDS_ATTENTION),
         "money_flag__exact=needs_attention",
+    ),
+    (
+        _("Payments by hand to approve"), HandConfirmation, Q(status=RequestStatus.TO_APPROVE),
+        "status__exact=to_approve",
+    ),
+    (
+        _("Points and balance to approve"), ValueRequest, Q(status=RequestStatus.TO_APPROVE),
+        "status__exact=to_approve",
     ),
     (_("Returns asked for"), EnglishOrder, Q(returning=Return.ASKED), "returning__exact=asked"),
     (_("Deliveries that failed"), EnglishOrder, Q(delivery=Delivery.FAILED), "delivery__exact=failed"),

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -24,6 +25,7 @@ from english_app.models import EnglishOrder, Good, OrderLine, OrderType
 from english_app.states import WireStatus, wire_status
 from payments.admin import masking
 from payments.admin.base import DayFilter, ReadOnlyAdmin, ReadOnlyInline, yuan
+from payments.admin.filters import AmountFilter
 from payments.admin.form_pages import FormPage, FormPagesAdmin
 from payments.admin.look_ups import of_customers
 from payments.admin.sight import SeenRelatedFilter, client_filter
@@ -91,9 +93,20 @@ class EnglishOrderAdmin(FormPagesAdmin, ReadOnlyAdmin):
     masked = {"user_name": masking.name, "whose": masking.name, "imeil": masking.number, "ip": masking.all_of}
     list_display = ("number", "shown_status", "type", "client", "whose", "money", "agent", "created_at")
     list_filter = (
-        ("type", ChoicesRadioFilter), ("returning", ChoicesRadioFilter), ("delivery", ChoicesRadioFilter),
-        SellerFilter, ("agent", SeenRelatedFilter), ("order__created_at", DayFilter),
+        ("order__created_at", DayFilter), ("type", ChoicesRadioFilter), ("returning", ChoicesRadioFilter),
+        ("delivery", ChoicesRadioFilter), ("order__total_fen", AmountFilter), SellerFilter,
+        ("agent", SeenRelatedFilter),
     )  # fmt: skip
+    days = "order__created_at"
+    export_fields = {
+        "order__number": _("order number"), "order__client__name": _("client"), "type": _("type"),
+        "status": _("status"), "order__title": _("title"), "order__total_fen": _("money (yuan)"),
+        "price_total_fen": _("price of the goods (yuan)"), "pay_way": _("paid with"),
+        "customer__user_id": _("user id"), "user_name": _("user name"), "customer__phone": _("phone"),
+        "imeil": _("phone's serial number"), "agent__name": _("agent"), "message": _("remark"),
+        "order__created_at": _("created at"), "delivered_at": pgettext_lazy("English app", "delivered at"),
+        "return_asked_at": _("return asked for at"), "returned_at": _("returned at"),
+    }  # fmt: skip
     search_fields = ("order__number",)
     search_help_text = _("Order number, the phone's serial number, or user number or phone of the customer")
     inlines = (LineInline,)

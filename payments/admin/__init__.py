@@ -6,6 +6,7 @@ from payments.admin import (
     charges,
     clients,
     customers,
+    exports,
     figures,
     gateways,
     inbox,
@@ -14,6 +15,7 @@ from payments.admin import (
     reconciliation,
     refund_batches,
     refunds,
+    requests,
     staff,
     webhooks,
 )
@@ -24,6 +26,7 @@ __all__ = [
     "charges",
     "clients",
     "customers",
+    "exports",
     "figures",
     "gateways",
     "inbox",
@@ -32,6 +35,7 @@ __all__ = [
     "reconciliation",
     "refund_batches",
     "refunds",
+    "requests",
     "staff",
     "webhooks",
 ]

@@ -6,8 +6,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.db import DataError
 from django.db.models import Model, QuerySet
 from django.db.models.expressions import DatabaseDefault
 from django.http import HttpRequest, HttpResponse
@@ -20,10 +18,11 @@ from structlog.contextvars import get_contextvars
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.forms import ActionForm
-from unfold.utils import parse_date_str
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from payments import audit
+from payments.admin.filters import DaysForm, day_of, midnight
+from payments.admin.lists import ListAdmin
 from payments.admin.paging import Pages
 from payments.admin.sight import MaskedAdmin, ScopedAdmin
 from payments.errors import OnetillError
@@ -58,33 +57,26 @@ def linked(field: str, label: Any) -> Callable[[Model], SafeString]:
 
 
 class DayFilter(RangeDateFilter):  # type: ignore[misc]
-    """Whole days here, first and last included, as a range that an index answers, which then leads through the list."""
+    """Whole days here, first and last included, as a range that an index answers."""
 
-    leads = True
+    form_class = DaysForm
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
-        first, last = self.ends()
-        if first is not None:
-            queryset = queryset.filter(**{f"{self.field_path}__gte": first})
-        if last is not None:
-            queryset = queryset.filter(**{f"{self.field_path}__lt": last})
+        try:
+            first, last = (self._day(end) for end in ("from", "to"))
+        except forms.ValidationError:  # the form says it at the field
+            return queryset.none()
+        if first:
+            queryset = queryset.filter(**{f"{self.field_path}__gte": midnight(first)})
+        if last:
+            queryset = queryset.filter(**{f"{self.field_path}__lt": midnight(last + datetime.timedelta(days=1))})
         return queryset
 
-    def ends(self) -> tuple[datetime.datetime | None, datetime.datetime | None]:
-        """Return when the first day begins and when the one after the last does, of those that were given."""
-        first, last = (self._day(end) for end in ("from", "to"))
-        return first and _midnight(first), last and _midnight(last + datetime.timedelta(days=1))
-
     def _day(self, end: str) -> datetime.date | None:
-        day: datetime.date | None = parse_date_str(self.used_parameters.get(f"{self.field_path}_{end}", ""))
-        return day
+        return day_of(self.used_parameters.get(f"{self.field_path}_{end}", ""))
 
 
-def _midnight(day: datetime.date) -> datetime.datetime:
-    return timezone.make_aware(datetime.datetime.combine(day, datetime.time()))
-
-
-class PlainAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
+class PlainAdmin(ListAdmin, ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """Lists that cost the same on ten million rows: no count, no free sorting, search by exact number alone."""
 
     list_per_page = 50
@@ -102,26 +94,6 @@ class PlainAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def get_ordering(self, request: HttpRequest) -> Any:
-        """A range of days is walked along the index that answers it: in the order of ids, what is older lies far off."""
-        for field, kind in (entry for entry in self.list_filter if isinstance(entry, tuple)):
-            if getattr(kind, "leads", False) and any(request.GET.get(f"{field}_{end}") for end in ("from", "to")):
-                return (f"-{field}", "-pk")
-        return super().get_ordering(request)
-
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """
-        Fetch the rows at once, so that an address nobody can answer (a NUL, half a pattern) shows here.
-
-        :raises IncorrectLookupParameters: Django then leads to the list without filters.
-        """
-        try:
-            changes = super().get_changelist_instance(request)
-            len(changes.result_list)
-        except (DataError, ValueError, OverflowError) as error:
-            raise IncorrectLookupParameters from error
-        return changes
 
     def find(self, term: str) -> Iterable[QuerySet[Any]]:
         """Yield look-ups of rows that carry `term`, each answered by an index."""

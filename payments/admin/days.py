@@ -1,13 +1,15 @@
-"""Ranges of days over rows that are written when they happen, without an index on their times."""
+"""
+Where days begin and end among the ids of rows that are written when they happen.
+
+Their ids rise with their times, give or take SLACK. An index on the times would cost every payment, and one of page
+ranges knows no order: the newest fifty of a year would be all of it, sorted.
+"""
 
 import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest
-
-from payments.admin.base import DayFilter
+from django.db.models import QuerySet
 
 # How much later than a neighbour of a higher id a row may have been written: transactions are short, clocks differ.
 SLACK = datetime.timedelta(hours=6)
@@ -29,26 +31,18 @@ SELECT max(low) FROM halved
 """
 
 
-class WrittenDayFilter(DayFilter):
-    """
-    Days of rows whose ids rise with their times, give or take SLACK: where they begin and end is found among the ids.
-
-    An index on the times would cost every payment; whoever looks at a day of last year can wait a millisecond.
-    """
-
-    leads = False
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
-        first, last = self.ends()
-        found = super().queryset(request, queryset)
-        if first is not None:
-            found = found.filter(pk__gte=_first_id(queryset.model, self.field_path, moment=first - SLACK))
-        if last is not None:
-            found = found.filter(pk__lt=_first_id(queryset.model, self.field_path, moment=last + SLACK))
-        return found
+def bounded(
+    rows: QuerySet[Any], field: str, *, start: datetime.datetime | None, end: datetime.datetime | None
+) -> QuerySet[Any]:
+    """Return `rows`, which are of times from `start` to before `end`, with bounds to their ids too."""
+    if start is not None:
+        rows = rows.filter(pk__gte=first_id(rows.model, field, moment=start - SLACK))
+    if end is not None:
+        rows = rows.filter(pk__lt=first_id(rows.model, field, moment=end + SLACK))
+    return rows
 
 
-def _first_id(model: type[Model], field: str, *, moment: datetime.datetime) -> int:
+def first_id(model: Any, field: str, *, moment: datetime.datetime) -> int:
     """Return the id from which on rows are of `moment` or later."""
     described = model._meta  # noqa: SLF001  Django documents _meta
     names = {"table": described.db_table, "column": described.get_field(field).column}

@@ -16,7 +16,9 @@ from unfold.decorators import display
 
 from payments.admin import refund_deeds, refund_queues
 from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, actor_of, linked, yuan
+from payments.admin.filters import AmountFilter
 from payments.admin.form_pages import FormPagesAdmin
+from payments.admin.sight import client_filter
 from payments.models import ApiClient, Refund, RefundLeg
 from payments.refunds import operations as refunds
 from payments.refunds.states import Status
@@ -48,8 +50,19 @@ class RefundAdmin(FormPagesAdmin, DecidingAdmin):
         yuan("shipping_fen", _("shipping")), "refund_no", "requested_by", "requested_at",
     )  # fmt: skip
     list_display_links = None
-    list_filter = (("status", ChoicesRadioFilter), ("kind", ChoicesRadioFilter), ("requested_at", DayFilter))
+    list_filter = (
+        ("requested_at", DayFilter), ("status", ChoicesRadioFilter), ("kind", ChoicesRadioFilter),
+        ("goods_fen", AmountFilter), client_filter("client"),
+    )  # fmt: skip
     list_select_related = ("order",)
+    days = "requested_at"
+    export_fields = {
+        "number": _("number"), "order__number": _("order number"), "client__name": _("client"), "kind": _("kind"),
+        "refund_no": _("client's refund number"), "status": _("status"), "goods_fen": _("goods (yuan)"),
+        "shipping_fen": _("shipping (yuan)"), "reason": _("reason"), "requested_by": _("requested by"),
+        "requested_at": _("requested at"), "decided_by": _("decided by"), "decided_at": _("decided at"),
+        "decision": _("decision"), "settled_at": _("settled at"),
+    }  # fmt: skip
     search_fields = ("number", "order__number")
     search_help_text = _("Number of the refund, ours or the client's, or of its order")
     inlines = (LegInline,)

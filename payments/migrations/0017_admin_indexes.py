@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("payments", "0014_refund_batches"), ("payments", "0020_refund_leg_by_foreign_number")]
+    dependencies = [("payments", "0016_manual_deeds")]
 
     operations = [
         AddIndexConcurrently(

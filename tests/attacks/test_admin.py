@@ -29,7 +29,7 @@ from tests.calls import post, signed
 from tests.checkout.test_documents import PAY
 from tests.english_app import world as learners
 from tests.partner_orders import world as partners
-from tests.world import make_difference, make_memory_account
+from tests.world import make_difference, make_memory_account, make_requests
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +46,7 @@ def book(client, shop, alipay):
     placed = order(client)
     Appointment.objects.create(order=placed, appointment_time=timezone.now(), appointment_for="李雷")
     make_difference(charge=placed.charges.get(attempt=2))
+    make_requests(client=placed.client)
     command = RefundCommand(goods_fen=100)
     refunds.refund(order_id=placed.pk, command=command, actor="client:shop", at=timezone.now())
     batches.confirm(

@@ -18,7 +18,7 @@ from payments.refunds.batches import Chosen
 from payments.refunds.operations import RefundCommand
 from tests.english_app import world as learners
 from tests.partner_orders import world as partners
-from tests.world import make_client, make_customer, make_difference, make_memory_account
+from tests.world import make_client, make_customer, make_difference, make_memory_account, make_requests
 
 
 @pytest.fixture
@@ -57,6 +57,7 @@ def order():
 @pytest.fixture
 def book(order):
     """Something of every kind: beside the order, what a family has of its own."""
+    make_requests(client=order.client)
     partners.make_something_of_every_kind(client=partners.make_partner_client(name="partner"))
     learners.make_something_of_every_kind(client=learners.make_english_client())
 

@@ -6,13 +6,13 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from payments.admin.days import SLACK, _first_id
+from payments.admin.days import SLACK, first_id
 from payments.models import AuditRow
 
 pytestmark = pytest.mark.django_db
 
 AUDIT = reverse("admin:payments_auditrow_changelist")
-NOON = timezone.make_aware(datetime.datetime(2026, 3, 1, 12))
+NOON = datetime.datetime(2026, 3, 1, 12, tzinfo=timezone.get_default_timezone())
 DAY = datetime.timedelta(days=1)
 
 
@@ -67,7 +67,7 @@ def test_the_first_id_of_a_moment_is_that_of_the_first_row_from_then_on(gap):
     rows = write(*(NOON + n * DAY for n in range(5)))
     before = rows[gap - 1].pk if gap else 0
 
-    first = _first_id(AuditRow, "at", moment=NOON + gap * DAY)
+    first = first_id(AuditRow, "at", moment=NOON + gap * DAY)
 
     assert before < first <= rows[gap].pk
 
@@ -75,4 +75,4 @@ def test_the_first_id_of_a_moment_is_that_of_the_first_row_from_then_on(gap):
 def test_after_the_last_row_it_is_beyond_it():
     [row] = write(NOON)
 
-    assert _first_id(AuditRow, "at", moment=NOON + DAY) == row.pk + 1
+    assert first_id(AuditRow, "at", moment=NOON + DAY) == row.pk + 1

@@ -88,9 +88,7 @@ def scanned(rows):
     while nodes:
         node = nodes.pop()
         nodes += node.get("Plans", [])
-        if node["Node Type"] == "Seq Scan":
-            found.add(node["Relation Name"])
-        elif "Index Name" in node and "Relation Name" in node and "Index Cond" not in node:
+        if "Relation Name" in node and not {"Index Cond", "Recheck Cond"} & node.keys():  # also along an index
             found.add(node["Relation Name"])
     return found - SMALL
 
