@@ -56,7 +56,7 @@ def midnight(day: datetime.date) -> datetime.datetime:
 
 def days_looked_at(request: HttpRequest, path: str) -> tuple[datetime.date, datetime.date]:
     """Return the first and the last day that a costly filter looks at."""
-    first, last = (_chosen_day(request, f"{path}_{end}") for end in ("from", "to"))
+    first, last = days_chosen(request, path)
     last = last or timezone.localdate()
     return first or last - datetime.timedelta(days=DAYS_LOOKED_AT - 1), last
 
@@ -66,6 +66,11 @@ def _chosen_day(request: HttpRequest, parameter: str) -> datetime.date | None:
         return day_of(next(iter(request.GET.getlist(parameter)), ""))
     except forms.ValidationError:  # its own filter says so, and shows nothing
         return None
+
+
+def days_chosen(request: HttpRequest, path: str) -> tuple[datetime.date | None, datetime.date | None]:
+    """Return the first and the last day that were chosen, as far as they are days."""
+    return _chosen_day(request, f"{path}_from"), _chosen_day(request, f"{path}_to")
 
 
 class CostlyFilter(admin.ListFilter):
