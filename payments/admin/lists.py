@@ -55,8 +55,8 @@ class Changes(ChangeList):  # type: ignore[misc]
             return rows
         first, last = self._days(request)
         return days.bounded(
-            rows, self.model_admin.days, start=first and filters.midnight(first),
-            end=last and filters.midnight(last + datetime.timedelta(days=1)),
+            rows, self.model_admin.days, start=filters.midnight(first) if first else None,
+            end=filters.midnight(last + datetime.timedelta(days=1)) if last else None,
         )  # fmt: skip
 
     def _days(self, request: HttpRequest) -> tuple[datetime.date | None, datetime.date | None]:
