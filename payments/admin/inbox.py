@@ -62,13 +62,13 @@ def told(found: replaying.Replayed) -> str:
     """Say what came of a replay."""
     verdict = found.after.label if found.before == found.after else f"{found.before.label} → {found.after.label}"
     said = _("%(verdict)s.") % {"verdict": verdict}
-    if not found.charge:
+    if found.charge_before is None or found.charge_after is None:
         return f"{said} {_('Nothing was moved by it.')}"
     asked = f" {_('The gateway was asked instead.')}" if found.is_asked else ""
     if found.charge_before == found.charge_after:
         as_before = _("Charge %(number)s stays as it is: %(status)s.")
-        return f"{said}{asked} {as_before % {'number': found.charge, 'status': found.charge_after}}"
-    return f"{said}{asked} {found.charge}: {found.charge_before} → {found.charge_after}."
+        return f"{said}{asked} {as_before % {'number': found.charge, 'status': found.charge_after.label}}"
+    return f"{said}{asked} {found.charge}: {found.charge_before.label} → {found.charge_after.label}."
 
 
 @admin.register(InboundNotification)
@@ -79,6 +79,8 @@ class InboundNotificationAdmin(FormPagesAdmin, DecidingAdmin):
     list_filter = (
         ("received_at", DayFilter), ("verdict", ChoicesRadioFilter), client_filter("charge__order__client"),
     )  # fmt: skip
+    days = "received_at"
+    days_by_id = True
     list_select_related = ("charge",)
     search_fields = ("charge__number", "charge__order__number")
     search_help_text = _("Number of the charge or its order, or the notification's own")

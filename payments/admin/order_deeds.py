@@ -115,7 +115,7 @@ class QueryForm(ReasonForm):
 
 def _told(answer: inquiry.Answer) -> str:
     words = f"{SAID[answer.outcome]} ({answer.said})" if answer.said else str(SAID[answer.outcome])
-    became = answer.after if answer.before == answer.after else f"{answer.before} → {answer.after}"
+    became = answer.after.label if answer.before == answer.after else f"{answer.before.label} → {answer.after.label}"
     return f"{answer.number}: {words} · {became}"
 
 

@@ -117,7 +117,7 @@ class Timeline:
 
     @cached_property
     def gateways(self) -> Mapping[int, GatewayAccount]:
-        return {charge.gateway_account_id: charge.gateway_account for charge in self.charges if charge.gateway_account}
+        return {charge.gateway_account.pk: charge.gateway_account for charge in self.charges if charge.gateway_account}
 
     def days(self, *, kind: str, newest_first: bool) -> list[tuple[datetime.date, list[Moment]]]:
         """Return the story day by day, all of it or one kind."""
@@ -161,7 +161,7 @@ class Timeline:
 
     def _of_charge(self, charge: Charge) -> Iterable[Entry]:
         how = charge.get_mode_display() if charge.mode else ""
-        shown = {
+        shown: dict[str, Any] = {
             "kind": "payments",
             "link": self._page("charge", charge.pk, Charge),
             "label": Label(charge.get_status_display(), charges.COLOURS[charge.status]),
@@ -217,7 +217,7 @@ class Timeline:
 
     def _refunds(self) -> Iterable[Entry]:
         for refund in self.refunds:
-            shown = {
+            shown: dict[str, Any] = {
                 "kind": "refunds",
                 "amount_fen": refund.amount_fen,
                 "label": Label(refund.get_status_display(), refunds.COLOURS[refund.status]),
@@ -306,8 +306,12 @@ class Timeline:
         told = redacted(detail, persons=self._sees_persons)
         for name, value in told.items() if isinstance(told, dict) else ():
             words = timeline_words.DETAILS.get(name, name)
-            is_fen = name.endswith("_fen") and isinstance(value, int)
-            yield words, f"¥{yuan_text(value)}" if is_fen else "" if value is None else str(value)
+            if isinstance(value, bool):
+                yield words, _("yes") if value else ""
+            elif name.endswith("_fen") and isinstance(value, int):
+                yield words, f"¥{yuan_text(value)}"
+            else:
+                yield words, "" if value is None else str(value)
 
     def _facts(self, *facts: Fact) -> tuple[Fact, ...]:
         """Return those that say something, without what this reader may not see."""

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from payments import audit
 from payments.charges import operations as charges
 from payments.charges import settlement
+from payments.charges.states import Status
 from payments.errors import Conflict
 from payments.gateways import registry
 from payments.gateways.base import NotificationKind, NotificationRejected, RawNotification
@@ -32,14 +33,14 @@ class ReplayedMeanwhile(Conflict):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Replayed:
-    """What came of it. Of a charge, its number and its statuses as people read them."""
+    """What came of it. Of the charge that it tells of, if it tells of one: number and statuses."""
 
     before: Verdict
     after: Verdict
     detail: str
     charge: str = ""
-    charge_before: str = ""
-    charge_after: str = ""
+    charge_before: Status | None = None
+    charge_after: Status | None = None
     is_asked: bool = False  # the notice itself was not believed: the gateway was asked instead
 
 
@@ -59,7 +60,7 @@ def replay(
         _verify_anew(row=row, actor=actor, reason=reason, request_id=request_id)
         row = _load(notification_id)
     charge, is_asked = row.charge, False
-    charge_before = charge.get_status_display() if charge else ""
+    charge_before = Status(charge.status) if charge else None
     if row.verdict in BELIEVED:
         is_asked = _act_again(row=operations.first(row), at=at)
     elif row.verdict == Verdict.WRONG_AMOUNT and charge is not None:
@@ -70,7 +71,7 @@ def replay(
         charge.refresh_from_db()
     found = Replayed(
         before=before, after=Verdict(row.verdict), detail=row.detail, charge=charge.number if charge else "",
-        charge_before=charge_before, charge_after=charge.get_status_display() if charge else "", is_asked=is_asked,
+        charge_before=charge_before, charge_after=Status(charge.status) if charge else None, is_asked=is_asked,
     )  # fmt: skip
     with transaction():
         audit.record(

@@ -10,14 +10,14 @@ from django.utils.translation import gettext_lazy as _
 from payments import audit
 from payments.charges import operations as charges
 from payments.charges.models import CASH, Charge
-from payments.charges.states import BOOKED, OPEN
+from payments.charges.states import BOOKED, OPEN, Status
 from payments.errors import Conflict, TryAgain
 from payments.gateways.base import Outcome
 from payments.manual import requests
 from payments.orders.models import Order
 from payments.refunds import submission
 from payments.refunds.models import RefundLeg
-from payments.refunds.states import LEG_OPEN
+from payments.refunds.states import LEG_OPEN, LegStatus
 from payments.refunds.states import Status as RefundStatus
 from payments.transactions import outside_transaction, transaction
 
@@ -33,13 +33,13 @@ class NothingToAsk(Conflict):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a gateway said of an attempt or a refund's leg, and what has become of it: statuses as people read them."""
+    """What a gateway said of an attempt or a refund's leg, and what has become of it."""
 
     number: str
     outcome: Outcome
     said: str
-    before: str
-    after: str
+    before: Status | LegStatus
+    after: Status | LegStatus
 
 
 @outside_transaction
@@ -66,15 +66,13 @@ def ask(*, order_id: int, actor: str, reason: str, at: datetime.datetime, reques
 def _of_attempts(*, order_id: int, at: datetime.datetime) -> Iterator[Answer]:
     silent: set[int | None] = set()
     for charge in _attempts(order_id=order_id, at=at):
-        before = charge.get_status_display()
+        before = Status(charge.status)
         if charge.gateway_account_id in silent:
             yield Answer(number=charge.number, outcome=Outcome.UNKNOWN, said="", before=before, after=before)
             continue
         now, outcome = charges.inquire(charge_id=charge.pk, at=at)
         silent |= {charge.gateway_account_id} if outcome is Outcome.UNKNOWN else set()
-        yield Answer(
-            number=now.number, outcome=outcome, said=now.last_answer, before=before, after=now.get_status_display()
-        )
+        yield Answer(number=now.number, outcome=outcome, said=now.last_answer, before=before, after=Status(now.status))
 
 
 def _attempts(*, order_id: int, at: datetime.datetime) -> list[Charge]:
@@ -86,12 +84,12 @@ def _attempts(*, order_id: int, at: datetime.datetime) -> list[Charge]:
 def _of_refunds(*, order_id: int, at: datetime.datetime) -> Iterator[Answer]:
     silent: set[int | None] = set()
     for leg in _legs(order_id=order_id):
-        account_id, before = leg.charge.gateway_account_id, leg.get_status_display()
+        account_id, before = leg.charge.gateway_account_id, LegStatus(leg.status)
         outcome = Outcome.UNKNOWN if account_id in silent else _ask_refund(leg, at=at)
         silent |= {account_id} if outcome is Outcome.UNKNOWN else set()
         leg.refresh_from_db(fields=["status", "last_answer"])
         yield Answer(
-            number=leg.number, outcome=outcome, said=leg.last_answer, before=before, after=leg.get_status_display()
+            number=leg.number, outcome=outcome, said=leg.last_answer, before=before, after=LegStatus(leg.status)
         )
 
 

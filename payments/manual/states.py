@@ -11,7 +11,7 @@ from payments import machine
 
 class Status(models.TextChoices):
     TO_APPROVE = "to_approve", _("waits for a second person")
-    DONE = "done", _("done")
+    DONE = "done", _("booked")
     REFUSED = "refused", _("not approved")
 
 

@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("to_approve", "waits for a second person"),
-                            ("done", "done"),
+                            ("done", "booked"),
                             ("refused", "not approved"),
                         ],
                         max_length=16,
@@ -148,7 +148,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("to_approve", "waits for a second person"),
-                            ("done", "done"),
+                            ("done", "booked"),
                             ("refused", "not approved"),
                         ],
                         max_length=16,
