@@ -55,7 +55,9 @@ class OrderAdmin(FormPagesAdmin, DecidingAdmin):
     actions = ("clear_flag",)
 
     def find(self, term: str) -> Iterable[QuerySet[Order]]:
-        return (rows for _label, rows in look_ups.of_orders(look_ups.cleaned(term), orders=Order.objects.all()))
+        if not (cleaned := look_ups.cleaned(term)):  # else every customer without a phone would be found
+            return [Order.objects.none()]
+        return (rows for _label, rows in look_ups.of_orders(cleaned, orders=Order.objects.all()))
 
     def get_urls(self) -> list[URLPattern]:
         refund = self.admin_site.admin_view(require_http_methods(["GET", "POST"])(self.refund))

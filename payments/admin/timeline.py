@@ -301,7 +301,8 @@ class Timeline:
         for event in self._newest(OutboxEvent.objects.filter(order=self.order).defer("body")):
             yield Entry(
                 at=event.created_at, kind="webhooks", title=event.get_kind_display(),
-                link=self._reader.page("outboxevent", event.pk, OutboxEvent), raw=self._reader.raw("event", event.pk, OutboxEvent),
+                link=self._reader.page("outboxevent", event.pk, OutboxEvent),
+                raw=self._reader.raw("event", event.pk, OutboxEvent),
                 facts=self._reader.facts((_("event id"), event.uid), (_("version"), event.version)),
             )  # fmt: skip
         deliveries = WebhookDelivery.objects.filter(event__order=self.order).select_related("event", "endpoint")
