@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db
 ORDERS = reverse("admin:payments_order_changelist")
 # Tables of which there are a few, whatever the number of orders.
 SMALL = {
-    "payments_apiclient", "payments_gatewayaccount", "payments_gatewaydefault", "payments_webhookendpoint", "partner_orders_giftpack",
-    "partner_orders_coupon", "partner_orders_userlevel", "english_app_good", "english_app_agent", "auth_user",
+    "payments_apiclient", "payments_gatewayaccount", "payments_gatewaydefault", "payments_webhookendpoint",
+    "partner_orders_giftpack", "partner_orders_coupon", "partner_orders_userlevel", "english_app_good", "english_app_agent", "auth_user",
     "auth_group",
 }  # fmt: skip
 
