@@ -226,7 +226,7 @@ class OrderAdmin(DecidingAdmin):
     def tenders(self, order: Order) -> str:
         """What each tender bears; where one bears it all, the total has said how much."""
         own = [(order.points_fen, Tender.POINTS.label), (order.balance_fen, Tender.BALANCE.label)]
-        parts = [*own, (order.cash_fen, self._cash_of(order) or _("cash"))]
+        parts = [*own, (order.cash_fen, _cash_of(order) or _("cash"))]
         borne = [(fen, name) for fen, name in parts if fen]
         if len(borne) == 1:
             return str(borne[0][1])
@@ -235,12 +235,7 @@ class OrderAdmin(DecidingAdmin):
     def paid_with(self, order: Order) -> str:
         """In a file, which has a column for how much."""
         borne = [(order.points_fen, Tender.POINTS.label), (order.balance_fen, Tender.BALANCE.label)]
-        return ", ".join([*(str(name) for fen, name in borne if fen), *filter(None, [self._cash_of(order)])])
-
-    def _cash_of(self, order: Order) -> str:
-        charges: list[Charge] = order.paying  # type: ignore[attr-defined]  # list_prefetch
-        names = {str(charge.get_tender_display()) for charge in charges if charge.tender in CASH}
-        return ", ".join(sorted(names))
+        return ", ".join([*(str(name) for fen, name in borne if fen), *filter(None, [_cash_of(order)])])
 
     @admin.display(description=_("what its family says of it"))
     def document(self, order: Order) -> SafeString | None:
@@ -269,6 +264,12 @@ class OrderAdmin(DecidingAdmin):
             for row in told
         ]
         return format_html_join(BREAK, '<a href="{}" class="text-link">{} · {} · {}</a>', lines) or None
+
+
+def _cash_of(order: Order) -> str:
+    """Return what its cash is paid with, or to be."""
+    charges: list[Charge] = order.paying  # type: ignore[attr-defined]  # list_prefetch
+    return ", ".join(sorted({str(charge.get_tender_display()) for charge in charges if charge.tender in CASH}))
 
 
 def _page_of_document(order: Order) -> str | None:
