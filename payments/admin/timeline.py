@@ -266,7 +266,9 @@ class Timeline:
             )
             yield Entry(
                 at=refund.requested_at, title=_("Refund asked for"), actor=refund.requested_by,
-                facts=self._reader.facts(*facts, *money, (_("why"), refund.get_kind_display()), (_("reason"), refund.reason)),
+                facts=self._reader.facts(
+                    *facts, *money, (_("why"), refund.get_kind_display()), (_("reason"), refund.reason)
+                ),
                 **shown,
             )  # fmt: skip
             if refund.decided_at is not None:
