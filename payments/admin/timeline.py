@@ -218,7 +218,9 @@ class Timeline:
         if charge.paid_at is not None:
             yield Entry(
                 at=charge.paid_at, title=_("Paid"), amount_fen=charge.paid_fen,
-                facts=self._reader.facts((_("number"), charge.number), (_("gateway's number"), charge.gateway_trade_no)),
+                facts=self._reader.facts(
+                    (_("number"), charge.number), (_("gateway's number"), charge.gateway_trade_no)
+                ),
                 **shown,
             )  # fmt: skip
 
