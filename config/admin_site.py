@@ -14,7 +14,10 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
         (_("Orders"), "receipt_long", "payments_order"),
         (_("Charges"), "payments", "payments_charge"),
         (_("Refunds"), "undo", "payments_refund"),
+        (_("Refunds of many orders"), "playlist_remove", "payments_refundbatch"),
+        (_("Payments confirmed by hand"), "fact_check", "payments_handconfirmation"),
         (_("Customers"), "group", "payments_customer"),
+        (_("Points and balance by staff"), "volunteer_activism", "payments_valuerequest"),
         (_("Points mall documents"), "shopping_bag", "checkout_checkoutorder"),
         (_("Appointments"), "event", "payments_appointment"),
     ],
@@ -35,9 +38,11 @@ MENU: dict[Any, list[tuple[Any, str, str]]] = {
         (_("Agents"), "hub", "english_app_agent"),
     ],
     _("Books"): [
+        (_("Figures by day"), "monitoring", "payments_dayfigure"),
         (_("Transfers"), "swap_horiz", "payments_transfer"),
         (_("Accounts"), "account_balance_wallet", "payments_account"),
         (_("Audit rows"), "history", "payments_auditrow"),
+        (_("Exports"), "download", "payments_export"),
     ],
     _("Reconciliation"): [
         (_("Differences"), "difference", "payments_difference"),
@@ -69,6 +74,14 @@ def menu(request: HttpRequest) -> list[dict[str, Any]]:
         for title, entries in MENU.items()
     ]
     return [group for group in groups if group["items"]]
+
+
+def own_account(request: HttpRequest) -> list[dict[str, Any]]:
+    """What unfold shows under a person's own name."""
+    return [
+        {"title": _("Log-in and security"), "link": reverse_lazy("admin:security")},
+        {"title": _("Change password"), "link": reverse_lazy("admin:password_change")},
+    ]
 
 
 def _item(title: Any, icon: str, model: str) -> dict[str, Any]:

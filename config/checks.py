@@ -42,6 +42,15 @@ def webhook_networks_can_be_read(app_configs: Sequence[AppConfig] | None, **kwar
     return problems
 
 
+@register()
+def sessions_of_staff_last(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Error]:
+    """With nothing to idle in, nobody could log in; beyond a session's whole time it would mean nothing."""
+    longest = settings.STAFF_SESSION_HOURS * 60
+    if 1 <= settings.STAFF_IDLE_MINUTES <= longest:
+        return []
+    return [Error(f"STAFF_IDLE_MINUTES is {settings.STAFF_IDLE_MINUTES}: use 1 to {longest}", id="onetill.E004")]
+
+
 @register(Tags.security)
 def production_has_its_own_secrets(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[Error]:
     """Outside the sandbox neither DEBUG nor a demonstration secret may be in use."""

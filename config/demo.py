@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from config import demo_english, demo_merchants, demo_partner
+from config import demo_english, demo_merchants, demo_partner, roles
 from payments.clients import operations as clients
 from payments.closing import operations as closing
 from payments.closing.operations import OrderNotClosable
@@ -25,12 +26,14 @@ from payments.customers.profiles import Profile
 from payments.customers.queries import Direction
 from payments.ledger import queries as ledger
 from payments.ledger.accounts import Kind
-from payments.models import ApiClient, Customer, Order
+from payments.models import ApiClient, Customer, Order, StaffMember
 from payments.money import yuan_text
 from payments.orders.states import AWAITING_CASH
 
 ACTOR = "demo"
 STAFF = {"username": "demo", "password": "onetill-demo"}
+# One for each role, of the same password: what one asks for, another approves.
+COLLEAGUES = {f"demo-{role}": role for role in roles.ROLES}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -233,6 +236,11 @@ def _make_staff() -> None:
     users = get_user_model().objects
     if not users.filter(username=STAFF["username"]).exists():
         users.create_superuser(**STAFF)
+    for username, role in COLLEAGUES.items():
+        if not users.filter(username=username).exists():
+            user = users.create_user(username=username, password=STAFF["password"], is_staff=True)
+            user.groups.add(Group.objects.get(name=role))
+            StaffMember.objects.create(user=user, sees_every_client=True)
 
 
 def _make_client(demo: DemoClient) -> None:

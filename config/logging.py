@@ -29,6 +29,7 @@ REQUEST_ID_HEADER = "onetill_request_id"
 QUIET_PATHS = ("/healthz", "/readyz", "/metrics", "/static/")
 # Libraries that say too much: whole URLs with their signs, or what our own line says already.
 LEVELS = {
+    "axes": "ERROR",
     "django.request": "ERROR",
     "httpx": "WARNING",
     "httpcore": "WARNING",

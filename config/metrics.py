@@ -12,9 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import structlog
-from django.conf import settings
-from django.core.cache import cache
 from django.db.models import QuerySet
 from django.utils import timezone
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
@@ -22,8 +19,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from config.logging import LAST_RUN_KEY
+from config import jobs
 from payments import invariants
+from payments.charges import queries as charges
 from payments.charges import states as charge_states
 from payments.closing import queries as closing
 from payments.inbox.models import GENUINE, Verdict
@@ -43,13 +41,12 @@ from payments.orders import states as order_states
 from payments.orders.models import MoneyFlag
 from payments.outbox import models as outbox
 from payments.reconciliation.states import BillStatus, DifferenceKind, DifferenceStatus
+from payments.refunds import queries as refunds
 from payments.refunds import states as refund_states
 
 COUNT_MAX = 10_000
 RECENT = datetime.timedelta(hours=1)
 WAITING = [status for status, moves in order_states.TRANSITIONS.items() if order_states.Event.CLOSED in moves]
-
-log = structlog.get_logger(__name__)
 
 
 def exposition() -> bytes:
@@ -95,10 +92,9 @@ def _orders() -> Iterator[GaugeMetricFamily]:
 
 
 def _charges() -> Iterator[GaugeMetricFamily]:
-    due = Charge.objects.filter(next_query_at__isnull=False)
-    waiting = due.values_list("status", flat=True)
+    waiting = Charge.objects.filter(next_query_at__isnull=False).values_list("status", flat=True)
     yield _by("status", "onetill_charges_waiting", "Charges the sweep asks after.", waiting, charge_states.OPEN)
-    next_query_at = due.order_by("next_query_at").values_list("next_query_at", flat=True).first()
+    next_query_at = charges.due_for_query(at=timezone.now()).values_list("next_query_at", flat=True).first()
     yield _age("onetill_charges_query_overdue_seconds", "How late the sweep is.", next_query_at)
     surplus = Charge.objects.filter(status=charge_states.Status.SURPLUS).values_list("paid_fen", flat=True)
     amounts = list(surplus[:COUNT_MAX])
@@ -114,8 +110,7 @@ def _refunds() -> Iterator[GaugeMetricFamily]:
     )  # fmt: skip
     stuck = RefundLeg.objects.filter(status=refund_states.LegStatus.STUCK).values_list("pk", flat=True)
     yield _one("onetill_refunds_stuck", "Refunds that staff must lead on at a gateway.", len(stuck[:COUNT_MAX]))
-    due = RefundLeg.objects.filter(next_query_at__isnull=False).order_by("next_query_at")
-    next_query_at = due.values_list("next_query_at", flat=True).first()
+    next_query_at = refunds.due_for_query(at=timezone.now()).values_list("next_query_at", flat=True).first()
     yield _age("onetill_refunds_query_overdue_seconds", "How late the sweep of refunds is.", next_query_at)
 
 
@@ -154,19 +149,11 @@ def _reconciliation() -> Iterator[GaugeMetricFamily]:
 
 def _tasks() -> Iterator[GaugeMetricFamily]:
     """When each scheduled task last succeeded: an empty answer means that Redis, the worker or beat is gone."""
-    names: dict[str, str] = {
-        LAST_RUN_KEY.format(entry["task"]): str(entry["task"]) for entry in settings.CELERY_BEAT_SCHEDULE.values()
-    }
-    try:
-        runs = cache.get_many(names)
-    except Exception as error:  # noqa: BLE001  whatever ails Redis, the rest of the metrics is wanted all the more
-        log.warning("last_runs_not_read", error=type(error).__name__)
-        runs = {}
     family = GaugeMetricFamily(
         "onetill_task_last_success_timestamp_seconds", "When it last succeeded.", labels=["task"]
     )
-    for key, at in runs.items():
-        family.add_metric([names[key]], at)
+    for task, at in (jobs.last_runs() or {}).items():
+        family.add_metric([task], at.timestamp())
     yield family
 
 

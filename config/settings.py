@@ -5,6 +5,7 @@ One file, filled from the environment.
 ONETILL_ENV is `sandbox` (the demo), `test` or `production`, which is the default and refuses the demo's secrets.
 """
 
+import datetime
 import os
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,10 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "axes",
     "config",
     "payments",
     "checkout",
@@ -77,14 +82,18 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
     "config.lanes.CallLane",  # what follows is for pages alone
+    "config.planning.PlannedByValue",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "payments.admin.gate.StaffGate",
+    "axes.middleware.AxesMiddleware",
     "config.lanes.LaneEnd",
 ]
 CALL_PATHS = ("/api/", "/rest/", "/app/partner/", "/english/")
@@ -145,6 +154,26 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "payments.staff.backend.StaffBackend"]
+
+# Whoever has a right of money (payments.staff.rights) needs a second factor. The environment may ask for it, not waive.
+REQUIRE_TOTP = env.bool("REQUIRE_TOTP", False) or not SANDBOX
+OTP_TOTP_ISSUER = "Onetill"
+SESSION_ENGINE = "payments.staff.sessions"
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+STAFF_IDLE_MINUTES = env.int("STAFF_IDLE_MINUTES", 30)
+STAFF_SESSION_HOURS = 12
+
+# Lock-out: axes asks, payments.staff.lock_out counts and says when.
+AXES_HANDLER = "payments.staff.lock_out.LockOut"
+AXES_CLIENT_IP_CALLABLE = "payments.staff.lock_out.address_of"
+AXES_LOCKOUT_CALLABLE = "payments.admin.log_in.locked_out"
+AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]
+AXES_FAILURE_LIMIT = 5  # of an account; LockOut has the address's
+AXES_COOLOFF_TIME = datetime.timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True  # audit rows tell who logged in
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
@@ -186,17 +215,22 @@ CELERY_BEAT_SCHEDULE = {
     for name, task, seconds in (
         ("query charges that are due", "payments.reconcile_due_charges", 5.0),
         ("tell and ask gateways about refunds that are due", "payments.sweep_due_refunds", 5.0),
+        ("ask for the refunds of many orders at once", "payments.refund_batches_due", 30.0),
         ("close orders whose time has run out", "payments.close_stale_orders", 10.0),
         ("give back money that came late or twice", "payments.refund_late_money", 30.0),
         ("process notifications that were left", "payments.process_due_notifications", 30.0),
         ("send webhooks that are due", "payments.send_due_webhooks", 5.0),
         ("fulfil orders whose fulfilment failed", "payments.fulfil_due_orders", 60.0),
+        ("add up the day's figures", "payments.add_up_figures", 60.0),
         ("receive partner orders that were shipped long ago", "partner_orders.receive_due", 3600.0),
         ("deliver English orders that are due", "english_app.deliver_due", 5.0),
         ("settle returns of English orders", "english_app.settle_due_returns", 30.0),
         ("compare the gateways' bills that are due", "payments.reconcile_bills", 3600.0),
         ("audit the books", "payments.audit", 3600.0),
         ("prune refused notifications", "payments.prune_refused_notifications", 3600.0),
+        ("clear sessions that have ended", "payments.clear_ended_sessions", 3600.0),
+        ("write exports that wait", "payments.write_due_exports", 30.0),
+        ("delete files of exports that are a week old", "payments.prune_exports", 3600.0),
     )
 }
 
@@ -277,6 +311,7 @@ UNFOLD = {
             "600": "#1b63d8", "700": "#174fae", "800": "#19448c", "900": "#1a3b74", "950": "#142547",
         }
     },
+    "ACCOUNT": {"navigation": "config.admin_site.own_account"},
     "SIDEBAR": {"show_search": False, "navigation": "config.admin_site.menu"},
 }  # fmt: skip
 SPECTACULAR_SETTINGS = {

@@ -11,7 +11,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from config import health, schema  # noqa: F401  importing schema registers what the families say of their calls
 from config.start_page import StartView
-from payments.admin.look_up_page import look_up
+from payments.admin.urls import urlpatterns as own_admin_patterns
 
 # What unfold's Alpine and Swagger UI need beyond the strict policy, on their own pages alone.
 ADMIN_POLICY = {"script-src": ["'unsafe-eval'"], "style-src": ["'unsafe-inline'"]}
@@ -29,7 +29,7 @@ def relaxed(patterns: list[URLPattern | URLResolver], policy: dict[str, Any]) ->
 
 
 admin_patterns, admin_app, admin_namespace = admin.site.urls
-admin_patterns = [path("look-up/", admin.site.admin_view(look_up), name="look_up"), *admin_patterns]
+admin_patterns = [*own_admin_patterns, *admin_patterns]  # ours come first: they take the place of Django's
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", StartView.as_view(), name="start"),

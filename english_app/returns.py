@@ -9,7 +9,7 @@ import datetime
 
 import structlog
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from english_app import deliveries
@@ -123,7 +123,13 @@ def _check_returnable(*, order: Order, document: EnglishOrder, at: datetime.date
 
 @outside_transaction
 def approve(
-    *, order_id: int, actor: str, at: datetime.datetime, as_seen: str = "", request_id: str = ""
+    *,
+    order_id: int,
+    actor: str,
+    at: datetime.datetime,
+    reason: str = "",
+    as_seen: str = "",
+    request_id: str = "",
 ) -> EnglishOrder:
     """
     Let a return go: all that is left of the order's money goes back to where it came from.
@@ -138,7 +144,9 @@ def approve(
         order, document = deliveries.lock(order_id=order_id)
         _decide(document=document, event=ReturnEvent.APPROVE, actor=actor, at=at, as_seen=as_seen)
         document.save(update_fields=["returning", "decided_by", "decided_at"])
-        audit.record(actor=actor, action="english.return_approve", subject=order.subject, request_id=request_id)
+        audit.record(
+            actor=actor, action="english.return_approve", subject=order.subject, request_id=request_id, reason=reason
+        )
     _settle(order_id=order_id, at=at)
     return EnglishOrder.objects.select_related("order", "refund").get(order_id=order_id)
 
@@ -183,14 +191,16 @@ def _fail(*, document: EnglishOrder, message: str, at: datetime.datetime) -> Non
         deliveries.start(document=document, at=at)
 
 
+def to_settle() -> QuerySet[EnglishOrder]:
+    """Return the approved returns that can go on: not those whose refund is on its way, or waits for somebody."""
+    can_go_on = Q(refund__isnull=True) | Q(refund__status__in=NOT_MADE)
+    return EnglishOrder.objects.filter(can_go_on, returning=Return.APPROVED)
+
+
 def settle_due(*, at: datetime.datetime) -> int:
     """Ask for refunds of approved returns that have none yet, and end returns whose refund was not made."""
-    # Not those whose refund waits for a second person, and those for which another refund waits come last: many of them
-    # would keep the others waiting.
-    can_go_on = Q(refund__isnull=True) | Q(refund__status__in=NOT_MADE)
-    approved = EnglishOrder.objects.filter(can_go_on, returning=Return.APPROVED).order_by(
-        "order__refunding_goods_fen", "pk"
-    )
+    # Those for which another refund waits come last: many of them would keep the others waiting.
+    approved = to_settle().order_by("order__refunding_goods_fen", "pk")
     order_ids = list(approved.values_list("order_id", flat=True)[:BATCH])
     for order_id in order_ids:
         try:

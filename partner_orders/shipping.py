@@ -5,6 +5,7 @@ import datetime
 import hashlib
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from partner_orders import queries
@@ -140,6 +141,14 @@ def receive(
 RECEIVED = "partner_order.receive"
 
 
+def to_receive(*, at: datetime.datetime) -> QuerySet[Order]:
+    """Return the paid orders that were shipped so long ago that they have arrived."""
+    shipped_before = at - datetime.timedelta(days=settings.PARTNER_RECEIVE_AFTER_DAYS)
+    return Order.objects.filter(
+        partner__delivery=Delivery.SHIPPED, partner__shipped_at__lte=shipped_before, status__in=PAID
+    )
+
+
 def receive_due(*, at: datetime.datetime) -> int:
     """
     Take every order as received that was shipped long ago, batch by batch, and return how many.
@@ -153,16 +162,9 @@ def receive_due(*, at: datetime.datetime) -> int:
 
 
 def _receive_batch(*, at: datetime.datetime) -> int:
-    shipped_before = at - datetime.timedelta(days=settings.PARTNER_RECEIVE_AFTER_DAYS)
     with transaction():
-        due = (
-            Order.objects.filter(
-                partner__delivery=Delivery.SHIPPED, partner__shipped_at__lte=shipped_before, status__in=PAID
-            )
-            .order_by("partner__shipped_at", "partner__id")
-            .select_for_update(of=("self",), skip_locked=True)
-        )
-        locked = list(due[:BATCH])
+        due = to_receive(at=at).order_by("partner__shipped_at", "partner__id")
+        locked = list(due.select_for_update(of=("self",), skip_locked=True)[:BATCH])
         # Locked now, so looked at again: somebody may have received it between the look and the lock.
         documents = PartnerOrder.objects.filter(order__in=locked, delivery=Delivery.SHIPPED)
         taken = set(documents.values_list("order_id", flat=True))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -9,13 +10,14 @@ from django.utils.translation import gettext_lazy as _
 from payments.transactions import transaction_required
 
 SYSTEM = "system"  # the actor of what nobody asked for: jobs, and what follows from them
+ACTOR_MAX, ACTOR_KEPT = 64, 45
 
 
 class AuditRow(models.Model):
     """One deed. Append-only: the database refuses UPDATE and DELETE."""
 
     at = models.DateTimeField(_("at"), db_default=Now())
-    actor = models.CharField(_("actor"), max_length=64)  # client:shop, user:lin, gateway:alipay, system
+    actor = models.CharField(_("actor"), max_length=ACTOR_MAX)  # client:shop, user:lin, gateway:alipay, system
     action = models.CharField(_("action"), max_length=64)
     subject = models.CharField(_("subject"), max_length=64)  # order:2018061530000035, customer:17
     request_id = models.CharField(_("request id"), max_length=36, blank=True)
@@ -24,10 +26,19 @@ class AuditRow(models.Model):
     class Meta:
         verbose_name = _("audit row")
         verbose_name_plural = _("audit rows")
-        indexes = [models.Index(name="audit_by_subject", fields=["subject", "id"])]
+        indexes = [
+            models.Index(name="audit_by_subject", fields=["subject", "id"]),
+            BrinIndex(name="audit_by_time", fields=["at"], autosummarize=True),
+        ]
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.subject}"
+
+
+def person(*, username: str, pk: int) -> str:
+    """Return how rows name who did it. What is too long for them ends in the user's id, so that no two are one."""
+    actor = f"user:{username}"
+    return actor if len(actor) <= ACTOR_MAX else f"{actor[:ACTOR_KEPT]}~{pk}"
 
 
 @transaction_required

@@ -10,12 +10,17 @@ from payments.charges import operations as charges
 from payments.charges import settlement, sweep
 from payments.closing import late_money
 from payments.closing import operations as closing
+from payments.exports import operations as exports
+from payments.exports import writing
+from payments.figures import operations as figures
 from payments.inbox import operations as inbox
 from payments.orders import operations as orders
 from payments.outbox import operations as outbox
 from payments.outbox import sending
 from payments.reconciliation import operations as reconciliation
+from payments.refunds import batches as refund_batches
 from payments.refunds import submission as refund_submission
+from payments.staff import operations as staff
 
 
 @shared_task(name=sweep.TASK)
@@ -26,6 +31,11 @@ def reconcile_due_charges(**_kwargs: Any) -> None:
 @shared_task(name=refund_submission.TASK)
 def sweep_due_refunds(**_kwargs: Any) -> None:
     refund_submission.sweep_due()
+
+
+@shared_task(name=refund_batches.TASK)
+def refund_batches_due(**_kwargs: Any) -> None:
+    refund_batches.process_due()
 
 
 @shared_task(name="payments.close_stale_orders")
@@ -63,6 +73,11 @@ def prune_refused_notifications(**_kwargs: Any) -> None:
     inbox.prune_refused()
 
 
+@shared_task(name="payments.clear_ended_sessions")
+def clear_ended_sessions(**_kwargs: Any) -> None:
+    staff.clear_ended_sessions()
+
+
 @shared_task(name="payments.audit")
 def audit(**_kwargs: Any) -> None:
     invariants.check()
@@ -71,3 +86,18 @@ def audit(**_kwargs: Any) -> None:
 @shared_task(name=reconciliation.TASK)
 def reconcile_bills(**_kwargs: Any) -> None:
     reconciliation.reconcile_due(at=timezone.now())
+
+
+@shared_task(name=figures.TASK)
+def add_up_figures(**_kwargs: Any) -> None:
+    figures.compute_due(at=timezone.now())
+
+
+@shared_task(name=exports.TASK)
+def write_due_exports(**_kwargs: Any) -> None:
+    writing.write_due()
+
+
+@shared_task(name="payments.prune_exports")
+def prune_exports(**_kwargs: Any) -> None:
+    exports.prune(at=timezone.now())

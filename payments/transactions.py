@@ -23,6 +23,8 @@ from payments.errors import TryAgain
 # A lock or a statement that took too long, or a connection that broke: the transaction is gone, whole.
 DATABASE_TROUBLE = (OperationalError, InterfaceError)
 
+QUERY_CANCELED = "57014"
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -35,6 +37,11 @@ class DatabaseBusy(TryAgain):
     def __init__(self, error: Exception) -> None:
         super().__init__()
         log.warning("database_busy", sqlstate=getattr(error.__cause__, "sqlstate", None), error=type(error).__name__)
+
+
+def is_out_of_time(error: Exception) -> bool:
+    """Whether it is that a statement took longer than one may."""
+    return getattr(error.__cause__, "sqlstate", None) == QUERY_CANCELED
 
 
 WAKE_PAUSE_SECONDS = 30

@@ -20,7 +20,7 @@ if WORKER and os.environ.get("REDIS_URL", "").endswith("/0"):
 
 APPEND_ONLY = (
     "payments_transfer", "payments_ordertransition", "payments_auditrow", "payments_outboxevent",
-    "payments_deliveryattempt",
+    "payments_deliveryattempt", "payments_handconfirmation", "payments_valuerequest", "payments_export",
 )  # fmt: skip
 
 
@@ -29,6 +29,13 @@ def a_cache_of_ones_own():
     """Settings were read before this file: lead the cache to the worker's own database too."""
     default = settings.CACHES["default"] | {"LOCATION": os.environ.get("REDIS_URL", settings.REDIS_URL)}
     with override_settings(CACHES={"default": default}):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def passwords_cost_nothing():
+    """A million rounds for each person of a test are half a second; one is the same algorithm."""
+    with override_settings(PASSWORD_HASHERS=["tests.world.OneRound"]):
         yield
 
 

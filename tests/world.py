@@ -3,23 +3,30 @@
 import datetime
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from checkout import operations as checkout
 from checkout.operations import PayCommand
 from payments.charges import from_balance
+from payments.charges import operations as charges
 from payments.charges.placement import NO_DOCUMENT, Placement, place
+from payments.customers.grants import Direction, GrantCommand
+from payments.gateways.base import Mode
 from payments.ledger import accounts
 from payments.ledger import operations as ledger
 from payments.ledger.models import TransferKind
 from payments.ledger.operations import Posting
+from payments.manual import confirmations, evidence, values
+from payments.manual.confirmations import ConfirmCommand
 from payments.models import (
     Account,
     ApiClient,
     BillLine,
     Customer,
     Difference,
+    Export,
     GatewayAccount,
     GatewayBill,
     Order,
@@ -32,6 +39,10 @@ from payments.transactions import transaction
 NOW = datetime.datetime(2018, 6, 15, 4, 0, tzinfo=datetime.UTC)  # noon in Shanghai, on document 000's day
 SECRET = "shop-secret"
 TOKEN = "shop-token"
+
+
+class OneRound(PBKDF2PasswordHasher):
+    iterations = 1
 
 
 def make_client(*, name="shop", token=None, secret=SECRET, permissions=("point_pay",), **fields):
@@ -132,6 +143,13 @@ def place_order(*, client, number="T1", total_fen=100, shipping_fen=0):
     return Order.objects.get(pk=placed.order_id)
 
 
+def make_export(*, user):
+    """Somebody has asked for the list of orders as a file."""
+    return Export.objects.create(
+        requested_by=user, model="payments.order", format="csv", language="en", reason="month's end"
+    )
+
+
 def make_difference(*, charge):
     """Make a bill with a line of the charge that tells another amount, and return the difference."""
     day = datetime.date(2018, 6, 15)
@@ -143,3 +161,32 @@ def make_difference(*, charge):
         account=bill.account, day=day, kind="amount", entry="payment", number=charge.number, charge=charge, line=line,
         ours_fen=charge.amount_fen, theirs_fen=1, remedy="check_by_hand", status="open", found_at=timezone.now(),
     )  # fmt: skip
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
+
+
+def confirm_by_hand(charge, *, number="h-1", actor="user:lin", trade_no="bank-1", **fields):
+    """Somebody of the staff confirms a payment with a picture of it."""
+    command = ConfirmCommand(
+        number=number, trade_no=trade_no, reason=fields.pop("reason", "seen in the bank"),
+        evidence=evidence.read(name="bank.png", content=PNG), paid_at=fields.pop("paid_at", timezone.now()), **fields,
+    )  # fmt: skip
+    return confirmations.confirm(charge_id=charge.pk, command=command, actor=actor, at=timezone.now())
+
+
+def give_by_hand(customer, *, number="v-1", actor="user:lin", amount_fen=500, **fields):
+    """Somebody of the staff gives a customer points, or what else is said."""
+    command = GrantCommand(
+        grant_no=number, amount_fen=amount_fen,
+        **{"kind": accounts.Kind.POINTS, "direction": Direction.IN, "reason": "kept waiting", **fields},
+    )  # fmt: skip
+    return values.request(customer_id=customer.pk, command=command, actor=actor, at=timezone.now())
+
+
+def make_requests(*, client):
+    """Something of what staff do by hand: a payment that its gateway does not know, points for its customer."""
+    order = place_order(client=client, number="by-hand")
+    charge = charges.pay_by(order_id=order.pk, channel="memory", mode=Mode.QR, actor="test", at=timezone.now())
+    confirm_by_hand(charge, is_acknowledged=True)
+    give_by_hand(order.customer)

@@ -16,7 +16,7 @@ from english_app import deliveries, memberships, returns
 from english_app.models import MESSAGE_LENGTH_MAX, RETURN_ASKS_MAX, EnglishOrder
 from english_app.states import Delivery, Return
 from payments.admin.fields import ONE_LINE
-from payments.admin.form_pages import DeedForm
+from payments.admin.form_pages import DeedForm, reason_field
 from payments.money import yuan_text
 from payments.refunds import queries as refunds
 from payments.refunds.states import Status as RefundStatus
@@ -57,6 +57,8 @@ class ReturnForm(DeedForm):
 
 
 class ApproveForm(ReturnForm):
+    reason = reason_field()
+
     def facts(self) -> list[tuple[Any, Any]]:
         told = super().facts()
         if self.row.returning == Return.ASKED:
@@ -67,8 +69,8 @@ class ApproveForm(ReturnForm):
 
     def carry_out(self, *, actor: str, request_id: str) -> str:
         decided = returns.approve(
-            order_id=self.row.order_id, actor=actor, at=timezone.now(), as_seen=self.cleaned_data["as_seen"],
-            request_id=request_id,
+            order_id=self.row.order_id, actor=actor, at=timezone.now(), reason=self.cleaned_data["reason"],
+            as_seen=self.cleaned_data["as_seen"], request_id=request_id,
         )  # fmt: skip
         refund = decided.refund
         if refund is None:
@@ -105,6 +107,7 @@ class RefuseForm(ReturnForm):
 class DeliverAgainForm(DeedForm):
     """It carries nothing: a delivery that has failed is tried again by whoever comes first, and by nobody else."""
 
+    reason = reason_field()
     outdated = deliveries.NotToDeliver
 
     def seen(self) -> dict[str, Any]:
@@ -124,7 +127,8 @@ class DeliverAgainForm(DeedForm):
 
     def carry_out(self, *, actor: str, request_id: str) -> str:
         deliveries.deliver_again(
-            order_id=self.row.order_id, actor=actor, at=timezone.now(), request_id=request_id
+            order_id=self.row.order_id, actor=actor, at=timezone.now(), reason=self.cleaned_data["reason"],
+            request_id=request_id,
         )  # fmt: skip
         return str(_("It is being delivered again."))
 

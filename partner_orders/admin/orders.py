@@ -23,8 +23,10 @@ from partner_orders.models import PartnerOrder
 from partner_orders.states import WireStatus, wire_status
 from payments.admin import masking
 from payments.admin.base import DayFilter, DecidingAdmin, request_id_of, yuan
+from payments.admin.filters import AmountFilter
 from payments.admin.form_pages import FormPage, FormPagesAdmin
 from payments.admin.look_ups import of_customers
+from payments.admin.sight import client_filter
 
 COLOURS = {
     WireStatus.UNPAID: "warning",
@@ -40,7 +42,7 @@ PRICES = (yuan("price_fen", _("price")), yuan("deduct_fen", _("deducted")))
 
 @admin.register(PartnerOrder)
 class PartnerOrderAdmin(FormPagesAdmin, DecidingAdmin):
-    client_path = "order__client"
+    client_path = "pack__client"  # as the order's; where a client sells no packs, nobody looks through all orders
     masked = {
         "whose": masking.name,
         "user_real_name": masking.name,
@@ -53,9 +55,20 @@ class PartnerOrderAdmin(FormPagesAdmin, DecidingAdmin):
         "number", "pack_title", "whose", "shown_status", "pay_type", *PRICES, "courier", "created_at",
     )  # fmt: skip
     list_filter = (
-        ("delivery", ChoicesRadioFilter), ("pay_type", ChoicesRadioFilter), ("order__status", ChoicesRadioFilter),
-        ("order__created_at", DayFilter),
+        ("order__created_at", DayFilter), ("delivery", ChoicesRadioFilter), ("pay_type", ChoicesRadioFilter),
+        ("order__status", ChoicesRadioFilter), ("price_fen", AmountFilter), client_filter("order__client"),
     )  # fmt: skip
+    days = "order__created_at"
+    export_fields = {
+        "order__number": _("order number"), "uid": _("id"), "order__client__name": _("client"),
+        "pack_title": _("gift pack"), "pay_type": _("pay type"), "status": _("status"),
+        "price_fen": _("price (yuan)"), "deduct_fen": _("deducted (yuan)"), "score": _("score"),
+        "order__customer__user_id": _("user id"), "user_real_name": _("customer's name"),
+        "user_phone": _("customer's phone"), "receive_name": _("recipient"),
+        "receive_phone": _("recipient's phone"), "receive_address": _("recipient's address"),
+        "express_name": _("courier"), "express_number": _("tracking number"), "remark": _("remark"),
+        "order__created_at": _("created at"), "shipped_at": _("shipped at"), "received_at": _("received at"),
+    }  # fmt: skip
     search_fields = ("order__number", "uid", "express_number", "receive_phone")
     search_help_text = _("Number or id of the order, tracking number, or user number or phone of the customer")
     actions = ("receive",)

@@ -10,6 +10,7 @@ from unfold.decorators import display
 
 from payments.admin import masking
 from payments.admin.base import DayFilter, ReadOnlyAdmin
+from payments.admin.sight import client_filter
 from payments.models import Appointment
 
 COLOURS = {"confirmed": "success", "open": "warning"}
@@ -20,7 +21,8 @@ class AppointmentAdmin(ReadOnlyAdmin):
     client_path = "order__client"
     masked = {"appointment_for": masking.name}
     list_display = ("order", "appointment_time", "appointment_for", "shown_state", "confirmed_at")
-    list_filter = (("appointment_time", DayFilter),)
+    list_filter = (("appointment_time", DayFilter), client_filter("order__client"))
+    days = "appointment_time"
     list_select_related = ("order",)
     search_fields = ("order",)
     search_help_text = _("Number of the order, or exactly for whom")

@@ -6,8 +6,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.db import DataError
 from django.db.models import Model, QuerySet
 from django.db.models.expressions import DatabaseDefault
 from django.http import HttpRequest, HttpResponse
@@ -20,11 +18,12 @@ from structlog.contextvars import get_contextvars
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.forms import ActionForm
-from unfold.paginator import InfinitePaginator
-from unfold.utils import parse_date_str
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from payments import audit
+from payments.admin.filters import DaysForm, day_of, midnight
+from payments.admin.lists import ListAdmin
+from payments.admin.paging import Pages
 from payments.admin.sight import MaskedAdmin, ScopedAdmin
 from payments.errors import OnetillError
 from payments.money import yuan_text
@@ -32,7 +31,6 @@ from payments.money import yuan_text
 SEARCH_MAX = 200
 DECIDED_MAX = 200  # by one click
 REASON_MAX = 200
-ACTOR_MAX, ACTOR_KEPT = 64, 45
 
 
 def yuan(field: str, label: Any) -> Callable[[Model], str | None]:
@@ -61,31 +59,31 @@ def linked(field: str, label: Any) -> Callable[[Model], SafeString]:
 class DayFilter(RangeDateFilter):  # type: ignore[misc]
     """Whole days here, first and last included, as a range that an index answers."""
 
+    form_class = DaysForm
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
-        first, last = (self._day(end) for end in ("from", "to"))
+        try:
+            first, last = (self._day(end) for end in ("from", "to"))
+        except forms.ValidationError:  # the form says it at the field
+            return queryset.none()
         if first:
-            queryset = queryset.filter(**{f"{self.field_path}__gte": _midnight(first)})
+            queryset = queryset.filter(**{f"{self.field_path}__gte": midnight(first)})
         if last:
-            queryset = queryset.filter(**{f"{self.field_path}__lt": _midnight(last + datetime.timedelta(days=1))})
+            queryset = queryset.filter(**{f"{self.field_path}__lt": midnight(last + datetime.timedelta(days=1))})
         return queryset
 
     def _day(self, end: str) -> datetime.date | None:
-        day: datetime.date | None = parse_date_str(self.used_parameters.get(f"{self.field_path}_{end}", ""))
-        return day
+        return day_of(self.used_parameters.get(f"{self.field_path}_{end}", ""))
 
 
-def _midnight(day: datetime.date) -> datetime.datetime:
-    return timezone.make_aware(datetime.datetime.combine(day, datetime.time()))
-
-
-class PlainAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
+class PlainAdmin(ListAdmin, ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     """Lists that cost the same on ten million rows: no count, no free sorting, search by exact number alone."""
 
     list_per_page = 50
     list_filter_submit = True
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    paginator = InfinitePaginator
+    paginator = Pages
     sortable_by: ClassVar[tuple[str, ...]] = ()
     ordering: tuple[str, ...] = ("-id",)
     actions: tuple[str, ...] | None = None
@@ -96,19 +94,6 @@ class PlainAdmin(ScopedAdmin, ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """
-        Fetch the rows at once, so that an address nobody can answer (a NUL, half a pattern) shows here.
-
-        :raises IncorrectLookupParameters: Django then leads to the list without filters.
-        """
-        try:
-            changes = super().get_changelist_instance(request)
-            len(changes.result_list)
-        except (DataError, ValueError, OverflowError) as error:
-            raise IncorrectLookupParameters from error
-        return changes
 
     def find(self, term: str) -> Iterable[QuerySet[Any]]:
         """Yield look-ups of rows that carry `term`, each answered by an index."""
@@ -237,9 +222,8 @@ class FieldwiseAdmin(AuditedAdmin):
 
 
 def actor_of(request: HttpRequest) -> str:
-    """How audit rows name who does this. What is too long for them ends in the user's id, so that no two are one."""
-    actor = f"user:{request.user.get_username()}"
-    return actor if len(actor) <= ACTOR_MAX else f"{actor[:ACTOR_KEPT]}~{request.user.pk}"
+    """How audit rows name who does this."""
+    return audit.person(username=request.user.get_username(), pk=request.user.pk or 0)
 
 
 def request_id_of() -> str:

@@ -11,8 +11,12 @@ from unfold.decorators import display
 
 from payments.admin import masking
 from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, linked, yuan
+from payments.admin.charge_deeds import CHARGE_PAGES
+from payments.admin.filters import AmountFilter, BoundedChoicesFilter
+from payments.admin.form_pages import FormPagesAdmin
+from payments.admin.sight import client_filter
 from payments.charges.states import Status
-from payments.models import Charge, GatewayAccount, InboundNotification, RefundLeg
+from payments.models import Charge, GatewayAccount, HandConfirmation, InboundNotification, RefundLeg
 from payments.refunds import operations as refunds
 
 COLOURS = {
@@ -43,19 +47,42 @@ class LegInline(ReadOnlyInline):
     )  # fmt: skip
 
 
+class ConfirmationInline(ReadOnlyInline):
+    model = HandConfirmation
+    fields = readonly_fields = (
+        linked("pk", "#"), "status", "trade_no", "paid_at", "reason", "requested_by", "requested_at", "decided_by",
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HandConfirmation]:
+        return super().get_queryset(request).defer("evidence")  # type: ignore[no-any-return]
+
+
 @admin.register(Charge)
-class ChargeAdmin(DecidingAdmin):
+class ChargeAdmin(FormPagesAdmin, DecidingAdmin):
     client_path = "order__client"
     masked = {"payer_id": masking.number, "payer_address": masking.all_of, "payload": masking.all_of}
     list_display = (
-        "number", "tender", "mode", "shown_status", yuan("amount_fen", _("amount")), "gateway_trade_no", "created_at",
+        "number", "order", "tender", "mode", "shown_status", yuan("amount_fen", _("amount")), "gateway_trade_no",
+        "created_at", "paid_at",
     )  # fmt: skip
     list_filter = (
-        ("status", ChoicesRadioFilter), ("tender", ChoicesRadioFilter), ("created_at", DayFilter),
+        ("created_at", DayFilter), ("status", ChoicesRadioFilter), ("tender", BoundedChoicesFilter),
+        ("amount_fen", AmountFilter), client_filter("order__client"),
     )  # fmt: skip
+    list_select_related = ("order",)
+    days = "created_at"
+    days_by_id = True
+    export_fields = {
+        "number": _("number"), "order__number": _("order number"), "order__client__name": _("client"),
+        "tender": _("tender"), "mode": _("mode"), "gateway_account__name": _("gateway account"),
+        "status": _("status"), "amount_fen": _("amount (yuan)"), "paid_fen": _("paid (yuan)"),
+        "refunded_fen": _("refunded (yuan)"), "gateway_trade_no": _("gateway's number"),
+        "last_answer": _("gateway's last word"), "created_at": _("created at"), "paid_at": _("paid at"),
+    }  # fmt: skip
     search_fields = ("number",)
     search_help_text = _("Number of the charge, of its order, or the gateway's")
-    inlines = (LegInline, NotificationInline)
+    inlines = (LegInline, NotificationInline, ConfirmationInline)
+    form_pages = CHARGE_PAGES
     actions = ("return_surplus",)
     readonly_fields = (yuan("amount_fen", _("amount")), yuan("paid_fen", _("paid, as the gateway says")))
     fieldsets = (

@@ -63,6 +63,7 @@ class ApiClientAdmin(AuditedAdmin):
         (_("Calls"), {"fields": ("sign_type", "allowed_networks", "unsigned_from", "always_http_200")}),
         (_("Orders"), {"fields": ("points_policy", "order_ttl_seconds", "redirect_hosts")}),
         (_("Refunds"), {"fields": ("refund_policy", "approval_above_fen", "late_money_policy")}),
+        (_("Points and balance by staff"), {"fields": ("grant_approval_above_fen",)}),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:

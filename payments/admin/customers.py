@@ -8,10 +8,14 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import BooleanRadioFilter
 
 from payments.admin import masking
 from payments.admin.base import DayFilter, ReadOnlyAdmin, ReadOnlyInline, yuan
+from payments.admin.customer_deeds import CUSTOMER_PAGES
+from payments.admin.form_pages import FormPagesAdmin
 from payments.admin.look_ups import of_customers
+from payments.admin.sight import client_filter
 from payments.ledger.accounts import Kind, customer_code
 from payments.models import Account, Customer
 from payments.money import yuan_text
@@ -25,11 +29,17 @@ class AccountInline(ReadOnlyInline):
 
 
 @admin.register(Customer)
-class CustomerAdmin(ReadOnlyAdmin):
+class CustomerAdmin(FormPagesAdmin, ReadOnlyAdmin):
     client_path = "client"
     masked = {"real_name": masking.name, "phone": masking.phone}
     list_display = ("user_id", "client", "ee_no", "real_name", "phone", "is_frozen", "created_at")
-    list_filter = (("created_at", DayFilter),)
+    list_filter = (("created_at", DayFilter), client_filter("client"), ("is_frozen", BooleanRadioFilter))
+    days = "created_at"
+    days_by_id = True
+    export_fields = {
+        "client__name": _("client"), "user_id": _("user id"), "ee_no": _("employee number"),
+        "real_name": _("real name"), "phone": _("phone"), "is_frozen": _("frozen"), "created_at": _("created at"),
+    }  # fmt: skip
     list_select_related = ("client",)
     search_fields = ("ee_no",)
     search_help_text = _("User number, employee number or phone")
@@ -39,6 +49,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         (None, {"fields": (("user_id", "client"), ("ee_no", "is_frozen"), ("real_name", "phone"), "created_at")}),
         (_("Orders and money"), {"fields": ("last_orders", "statements")}),
     )
+    form_pages = CUSTOMER_PAGES
 
     def find(self, term: str) -> Iterable[QuerySet[Customer]]:
         yield from super().find(term)

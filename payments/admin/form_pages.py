@@ -16,10 +16,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
+from unfold.widgets import UnfoldAdminTextInputWidget
 
-from payments.admin.base import PlainAdmin, actor_of, request_id_of
-from payments.errors import OnetillError
+from payments.admin.base import REASON_MAX, PlainAdmin, actor_of, request_id_of
+from payments.admin.fields import ONE_LINE
+from payments.errors import Conflict, OnetillError
 
 
 class SeenForm(forms.Form):
@@ -36,9 +39,9 @@ class SeenForm(forms.Form):
     # Raised when what the form carries is not so any more; the form then carries on from what is.
     outdated: type[OnetillError]
 
-    def __init__(self, data: Any = None, *, row: Any) -> None:
+    def __init__(self, data: Any = None, files: Any = None, *, row: Any) -> None:
         self.row = row
-        super().__init__(data, initial=self.entered_before() | self.seen())
+        super().__init__(data, files, initial=self.entered_before() | self.seen())
 
     def entered_before(self) -> dict[str, Any]:
         """Return what the form begins with."""
@@ -72,6 +75,7 @@ class DeedForm(SeenForm):
     """One deed on a row: what to know before it, and the one call that does it."""
 
     suggestions: ClassVar[dict[str, tuple[str, ...]]] = {}  # id of a datalist: what is in it
+    explanation: Any = ""  # what comes of it, for who does it the first time
 
     def facts(self) -> list[tuple[Any, Any]]:
         """Return what to know before one decides: labels and values."""
@@ -80,6 +84,42 @@ class DeedForm(SeenForm):
     def carry_out(self, *, actor: str, request_id: str) -> str:
         """Do it, and return the sentence that says so."""
         raise NotImplementedError
+
+
+class ChangedMeanwhile(Conflict):
+    code = "changed_meanwhile"
+    message = _("This has changed since you opened the form. See what is so now, and decide again.")
+
+
+def reason_field() -> forms.CharField:
+    """Why somebody does it: what goes into the audit row."""
+    return forms.CharField(
+        label=_("Reason"),
+        max_length=REASON_MAX,
+        validators=[ONE_LINE],
+        help_text=_("It goes into the audit rows."),
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
+
+
+class ReasonForm(DeedForm):
+    """A deed of which nothing but the reason is entered. It carries `state`: what of the row it depends on."""
+
+    reason = reason_field()
+    as_seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    carried = ("as_seen",)
+    outdated = ChangedMeanwhile
+
+    def state(self) -> str:
+        raise NotImplementedError
+
+    def seen(self) -> dict[str, Any]:
+        return {"as_seen": self.state()}
+
+    def clean(self) -> None:
+        super().clean()
+        if "as_seen" in self.cleaned_data and self.cleaned_data["as_seen"] != self.state():
+            self.begin_anew()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -137,7 +177,8 @@ class FormPagesAdmin(PlainAdmin):
     def _answer(self, request: HttpRequest, page: FormPage, row: Any) -> HttpResponse:
         """Show the form, or do what it says. No transaction is open."""
         home = reverse(f"admin:{self._url('change')}", args=[row.pk])
-        form = page.form(request.POST if request.method == "POST" else None, row=row)
+        entered = (request.POST, request.FILES) if request.method == "POST" else (None, None)
+        form = page.form(*entered, row=row)
         if form.is_valid():
             try:
                 done = form.carry_out(actor=actor_of(request), request_id=request_id_of())

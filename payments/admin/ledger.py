@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesRadioFilter
 
 from payments.admin.base import DayFilter, ReadOnlyAdmin, yuan
+from payments.admin.filters import AmountFilter
 from payments.models import Account, ApiClient, Transfer
 
 
@@ -13,7 +14,13 @@ from payments.models import Account, ApiClient, Transfer
 class TransferAdmin(ReadOnlyAdmin):
     client_path = "order__client"
     list_display = ("id", "debit", "credit", yuan("amount_fen", _("amount")), "kind", "reference", "at")
-    list_filter = (("kind", ChoicesRadioFilter), ("at", DayFilter))
+    list_filter = (("at", DayFilter), ("kind", ChoicesRadioFilter), ("amount_fen", AmountFilter))
+    days = "at"
+    days_by_id = True
+    export_fields = {
+        "id": "#", "debit": _("debit"), "credit": _("credit"), "amount_fen": _("amount (yuan)"), "kind": _("kind"),
+        "reference": _("reference"), "order__number": _("order number"), "at": _("at"),
+    }  # fmt: skip
     search_fields = ("reference", "debit", "credit", "order__number")
     search_help_text = _("Reference, order number, or an account such as points:17")
     fields = readonly_fields = ("debit", "credit", yuan("amount_fen", _("amount")), "kind", "reference", "order", "at")

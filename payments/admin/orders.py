@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -17,11 +17,14 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 from unfold.contrib.filters.admin import ChoicesRadioFilter, RadioFilter
-from unfold.decorators import display
 
-from payments.admin import labels, look_ups, masking, order_page, raw, refund_form
+from payments.admin import look_ups, masking, order_page, raw, refund_form, refund_many
 from payments.admin.base import DayFilter, DecidingAdmin, yuan
+from payments.admin.filters import PAYING, AmountFilter, TenderFilter
 from payments.admin.form_pages import FormPagesAdmin
+from payments.admin.order_columns import OrderColumns
+from payments.admin.order_deeds import ORDER_PAGES
+from payments.admin.sight import client_filter
 from payments.models import Order
 from payments.orders import operations as orders
 from payments.refunds import queries as refunds
@@ -39,20 +42,36 @@ class FamilyFilter(RadioFilter):  # type: ignore[misc]
 
 
 @admin.register(Order)
-class OrderAdmin(FormPagesAdmin, DecidingAdmin):
+class OrderAdmin(OrderColumns, FormPagesAdmin, DecidingAdmin):
     client_path = "client"
+    masked = {"whose": masking.phone}
     list_display = (
-        "number", "family", "kind", "client", "shown_status", "shown_flag", yuan("total_fen", _("total")),
-        yuan("points_fen", _("points")), yuan("balance_fen", _("balance")), yuan("cash_fen", _("cash")), "created_at",
+        "number", "client_order_no", "short_title", "whose", "shown_status", "shown_flag",
+        yuan("total_fen", _("total")), "tenders", "client", "created_at",
     )  # fmt: skip
     list_filter = (
-        ("status", ChoicesRadioFilter), ("money_flag", ChoicesRadioFilter), FamilyFilter, ("kind", ChoicesRadioFilter),
-        ("created_at", DayFilter),
+        ("created_at", DayFilter), ("status", ChoicesRadioFilter), ("money_flag", ChoicesRadioFilter),
+        ("total_fen", AmountFilter), TenderFilter, client_filter("client"), FamilyFilter, ("kind", ChoicesRadioFilter),
     )  # fmt: skip
-    list_select_related = ("client",)
+    list_select_related = ("client", "customer")
+    list_prefetch = (Prefetch("charges", PAYING.only("order", "tender"), to_attr="paying"),)
+    days = "created_at"
+    export_fields = {
+        "number": _("number"), "client__name": _("client"), "family": _("family"), "kind": _("kind"),
+        "client_order_no": _("client's order number"), "client_pay_no": _("client's payment number"),
+        "title": _("title"), "customer__user_id": _("user id"), "customer__ee_no": _("employee number"),
+        "customer__real_name": _("real name"), "customer__phone": _("phone"), "status": _("status"),
+        "money_flag": _("money flag"), "total_fen": _("total (yuan)"), "shipping_fen": _("of it shipping (yuan)"),
+        "points_fen": _("points (yuan)"), "balance_fen": _("balance (yuan)"), "cash_fen": _("cash (yuan)"),
+        "paid_with": _("tender"), "refunded_goods_fen": _("goods refunded (yuan)"),
+        "refunded_shipping_fen": _("shipping refunded (yuan)"), "created_at": _("created at"),
+        "finished_at": _("paid at"), "closed_at": _("closed at"),
+    }  # fmt: skip
     search_fields = ("number",)
     search_help_text = _("Any number of the order: ours, the client's, the gateway's, phone, employee or user number")
-    actions = ("clear_flag",)
+    form_pages = ORDER_PAGES
+    actions = ("clear_flag", "refund_in_full")
+    refund_in_full = refund_many.refund_in_full
 
     def find(self, term: str) -> Iterable[QuerySet[Order]]:
         if not (cleaned := look_ups.cleaned(term)):  # else every customer without a phone would be found
@@ -120,6 +139,9 @@ class OrderAdmin(FormPagesAdmin, DecidingAdmin):
             **self.admin_site.each_context(request), "title": _("Refund"), "subtitle": str(order), "opts": self.opts,
         })  # fmt: skip
 
+    def has_refund_many_permission(self, request: HttpRequest) -> bool:
+        return refund_many.may_refund_many(request)
+
     def has_clear_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("payments.clear_flag")
 
@@ -131,11 +153,3 @@ class OrderAdmin(FormPagesAdmin, DecidingAdmin):
         self.decide(
             request, queryset, dismiss, lambda count: ngettext("%d flag cleared.", "%d flags cleared.", count) % count
         )
-
-    @display(description=_("status"), label=labels.ORDERS)  # type: ignore[untyped-decorator]
-    def shown_status(self, order: Order) -> tuple[str, str]:
-        return order.status, order.get_status_display()
-
-    @display(description=_("money flag"), label=labels.FLAGS)  # type: ignore[untyped-decorator]
-    def shown_flag(self, order: Order) -> tuple[str, str] | None:
-        return (order.money_flag, order.get_money_flag_display()) if order.money_flag else None

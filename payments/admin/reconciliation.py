@@ -7,11 +7,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.contrib.filters.admin import ChoicesRadioFilter
+from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesRadioFilter
 from unfold.decorators import display
 
 from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyAdmin, linked, yuan
-from payments.admin.sight import SeenRelatedFilter
+from payments.admin.sight import SeenRelatedFilter, client_filter
 from payments.models import BillLine, Difference, GatewayBill
 from payments.reconciliation import operations as reconciliation
 from payments.reconciliation.states import BillStatus, DifferenceStatus
@@ -63,6 +63,13 @@ class BillLineAdmin(ReadOnlyAdmin):
         "at", "kind", "number", "refund_number", "trade_no", yuan("amount_fen", _("amount")),
         yuan("fee_fen", _("fee")), "status", "is_matched",
     )  # fmt: skip
+    list_filter = (("bill__day", DayFilter), ("kind", ChoicesRadioFilter), ("is_matched", BooleanRadioFilter))
+    export_fields = {
+        "bill__day": _("day"), "bill__account__name": _("gateway account"), "at": _("at"), "kind": _("kind"),
+        "number": _("number"), "refund_number": _("refund's number"), "trade_no": _("gateway's number"),
+        "amount_fen": _("amount (yuan)"), "fee_fen": _("fee (yuan)"), "status": _("status"),
+        "is_matched": _("matched"),
+    }  # fmt: skip
     search_fields = ("number", "trade_no")
     search_help_text = _("Number of the charge, or the gateway's")
     readonly_fields = (yuan("amount_fen", _("amount")), yuan("fee_fen", _("fee")))
@@ -83,8 +90,15 @@ class DifferenceAdmin(DecidingAdmin):
     list_display_links = None
     list_filter = (
         ("status", ChoicesRadioFilter), ("kind", ChoicesRadioFilter), ("entry", ChoicesRadioFilter), ("day", DayFilter),
-        ("account", SeenRelatedFilter),
+        ("account", SeenRelatedFilter), client_filter("charge__order__client"),
     )  # fmt: skip
+    export_fields = {
+        "day": _("day"), "account__name": _("gateway account"), "kind": _("kind"), "entry": _("entry"),
+        "number": _("number"), "refund_number": _("refund's number"), "trade_no": _("gateway's number"),
+        "ours_fen": _("our book says (yuan)"), "theirs_fen": _("the bill says (yuan)"), "status": _("status"),
+        "remedy": _("remedy"), "found_at": _("found at"), "settled_at": _("settled at"),
+        "settled_by": _("settled by"), "settled_reason": _("how it was settled"),
+    }  # fmt: skip
     list_select_related = ("account",)
     search_fields = ("number",)
     search_help_text = _("Number of the charge")

@@ -3,15 +3,22 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
 from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
 
-from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, linked, yuan
+from payments.admin import refund_deeds, refund_queues
+from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, actor_of, linked, yuan
+from payments.admin.filters import AmountFilter
+from payments.admin.form_pages import FormPagesAdmin
+from payments.admin.sight import client_filter
 from payments.models import ApiClient, Refund, RefundLeg
 from payments.refunds import operations as refunds
 from payments.refunds.states import Status
@@ -34,15 +41,28 @@ class LegInline(ReadOnlyInline):
 
 
 @admin.register(Refund)
-class RefundAdmin(DecidingAdmin):
+class RefundAdmin(FormPagesAdmin, DecidingAdmin):
     client_path = "client"
+    form_pages = refund_deeds.PAGES
+    list_before_template = "back_office/refund_queues.html"
     list_display = (
         linked("number", _("number")), "order", "kind", "shown_status", yuan("goods_fen", _("goods")),
         yuan("shipping_fen", _("shipping")), "refund_no", "requested_by", "requested_at",
     )  # fmt: skip
     list_display_links = None
-    list_filter = (("status", ChoicesRadioFilter), ("kind", ChoicesRadioFilter), ("requested_at", DayFilter))
+    list_filter = (
+        ("requested_at", DayFilter), ("status", ChoicesRadioFilter), ("kind", ChoicesRadioFilter),
+        ("goods_fen", AmountFilter), client_filter("client"),
+    )  # fmt: skip
     list_select_related = ("order",)
+    days = "requested_at"
+    export_fields = {
+        "number": _("number"), "order__number": _("order number"), "client__name": _("client"), "kind": _("kind"),
+        "refund_no": _("client's refund number"), "status": _("status"), "goods_fen": _("goods (yuan)"),
+        "shipping_fen": _("shipping (yuan)"), "reason": _("reason"), "requested_by": _("requested by"),
+        "requested_at": _("requested at"), "decided_by": _("decided by"), "decided_at": _("decided at"),
+        "decision": _("decision"), "settled_at": _("settled at"),
+    }  # fmt: skip
     search_fields = ("number", "order__number")
     search_help_text = _("Number of the refund, ours or the client's, or of its order")
     inlines = (LegInline,)
@@ -54,6 +74,38 @@ class RefundAdmin(DecidingAdmin):
         (_("Who"), {"fields": (("requested_by", "requested_at"), ("decided_by", "decided_at"), "decision")}),
         (_("Times"), {"fields": ("settled_at",)}),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        queues = {"to-approve": refund_queues.to_approve, "held-up": refund_queues.held_up}
+        own = [
+            path(f"{name}/", self.admin_site.admin_view(require_safe(self._queue(answer))),
+                 name=self._url(name.replace("-", "_")))
+            for name, answer in queues.items()
+        ]  # fmt: skip
+        return [*own, *super().get_urls()]
+
+    def _queue(self, answer: Any) -> Any:
+        def view(request: HttpRequest) -> HttpResponse:
+            if not self.has_view_permission(request):
+                raise PermissionDenied
+            context = {**self.admin_site.each_context(request), "opts": self.opts}
+            response: HttpResponse = answer(request, rows=self.get_queryset(request), context=context)
+            return response
+
+        return view
+
+    def buttons(self, request: HttpRequest, row: Any) -> list[tuple[str, Any]]:
+        """Whoever asked for a refund finds no button to decide on it."""
+        offered = super().buttons(request, row)
+        deciding = {reverse(f"admin:{self._url(name)}", args=[row.pk]) for name in ("approve", "refuse")}
+        return [button for button in offered if button[0] not in deciding or not _is_mine(request, row)]
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """Whoever asked for a refund that waits is told that a colleague decides."""
+        response: HttpResponse = super().render_change_form(request, context, **kwargs)
+        if _is_mine(request, kwargs["obj"]) and refund_deeds.is_to_decide(kwargs["obj"]):
+            messages.info(request, refunds.SamePerson.message)
+        return response
 
     def find(self, term: str) -> Iterable[QuerySet[Refund]]:
         yield from super().find(term)
@@ -86,3 +138,7 @@ class RefundAdmin(DecidingAdmin):
             request, queryset, keep,
             lambda count: ngettext("%d refund not approved.", "%d refunds not approved.", count) % count,
         )  # fmt: skip
+
+
+def _is_mine(request: HttpRequest, refund: Refund) -> bool:
+    return refund.requested_by == actor_of(request)

@@ -1,29 +1,64 @@
-"""Staff and their groups, in the dress of the rest. A person who leaves is switched off, never deleted."""
+"""
+Staff and their groups, in the dress of the rest. A person who leaves is switched off, never deleted.
+
+Who keeps them can become whom they please, so it is the superusers' alone; and nobody changes what they are themselves.
+"""
+
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from payments.admin.base import AuditedAdmin
+from payments import audit
+from payments.admin.base import AuditedAdmin, actor_of, request_id_of
+from payments.admin.colleagues import ColleaguesAdmin
 from payments.models import StaffMember
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
+admin.site.unregister(TOTPDevice)  # django-otp's own pages show keys
+admin.site.unregister(StaticDevice)
+
+OF_RIGHTS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
+
+
+class SuperusersAdmin(AuditedAdmin):
+    """To look at for who may, to change for superusers."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
 
 
 class StaffMemberInline(StackedInline):  # type: ignore[misc]
-    """Beside the person: what they see. Saving it is part of the person's audit row."""
+    """Beside the person: what they see."""
 
     model = StaffMember
     can_delete = False
     filter_horizontal = ("clients",)
+    hide_title = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg]
+class UserAdmin(ColleaguesAdmin, DjangoUserAdmin, SuperusersAdmin):  # type: ignore[misc, type-arg]
     subject = "user"
     inlines = (StaffMemberInline,)
     compressed_fields = False  # the two boxes of permissions need the width
@@ -33,9 +68,24 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc, type-arg]
     search_fields = ("username", "email")
     ordering = ("username",)  # type: ignore[misc]
 
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        own = OF_RIGHTS if obj is not None and obj.pk == request.user.pk else ()
+        return (*super().get_readonly_fields(request, obj), *own)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001
+        """What somebody sees is part of what they may: each change is an audit row."""
+        super().save_formset(request, form, formset, change)
+        for beside in formset.forms:
+            if beside.has_changed():
+                audit.record(
+                    actor=actor_of(request), action="user.sight", subject=f"user:{form.instance.pk}",
+                    request_id=request_id_of(), sees_every_client=beside.instance.sees_every_client,
+                    clients=sorted(beside.instance.clients.values_list("name", flat=True)),
+                )  # fmt: skip
+
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):  # type: ignore[misc]
+class GroupAdmin(DjangoGroupAdmin, SuperusersAdmin):  # type: ignore[misc]
     subject = "group"
     compressed_fields = False
     search_fields = ("name",)

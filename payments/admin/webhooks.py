@@ -24,6 +24,7 @@ from payments.admin.base import (
     linked,
     request_id_of,
 )
+from payments.admin.sight import client_filter
 from payments.models import DeliveryAttempt, OutboxEvent, WebhookDelivery, WebhookEndpoint
 from payments.outbox import operations
 from payments.outbox.models import DeliveryStatus, EventKind
@@ -42,6 +43,7 @@ class SendingAgainAdmin(ReadOnlyAdmin):
 
     client_path = "client"
 
+    action_form = ReasonedActionForm
     list_disable_select_all = True
     actions = ("send_again",)
 
@@ -52,12 +54,16 @@ class SendingAgainAdmin(ReadOnlyAdmin):
         """Return what `operations.redeliver` is to send of a row."""
         raise NotImplementedError
 
-    @admin.action(description=_("Send again"), permissions=["redeliver"])
+    @admin.action(description=_("Send again (give a reason)"), permissions=["redeliver"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        reason = request.POST.get("reason", "").strip()
+        if not reason:
+            self.message_user(request, _("Give a reason: it goes into the audit rows."), messages.ERROR)
+            return
         rows = list(queryset[:SENT_AGAIN_MAX])
         for row in rows:
             operations.redeliver(
-                **self.what(row), actor=actor_of(request), at=timezone.now(), request_id=request_id_of()
+                **self.what(row), actor=actor_of(request), at=timezone.now(), reason=reason, request_id=request_id_of()
             )
         text = ngettext("%d is on its way again.", "%d are on their way again.", len(rows)) % len(rows)
         parked = _("To a parked endpoint nothing is sent: unpark it first.")
@@ -75,7 +81,8 @@ class DeliveryInline(ReadOnlyInline):
 class OutboxEventAdmin(SendingAgainAdmin):
     masked = {"body": masking.all_of}
     list_display = ("uid", "kind", "order", "version", "client", "created_at", "dispatched_at")
-    list_filter = (("kind", ChoicesRadioFilter), ("created_at", DayFilter))
+    list_filter = (("created_at", DayFilter), ("kind", ChoicesRadioFilter), client_filter("client"))
+    days = "created_at"
     list_select_related = ("order", "client")
     search_fields = ("uid", "order__number")
     search_help_text = _("Event id, or the order's number")
@@ -100,7 +107,7 @@ class WebhookDeliveryAdmin(SendingAgainAdmin):
     list_display = (
         "event", "kind", "shown_status", "attempts", "due_at", "last_status", "last_error", "endpoint", "client",
     )  # fmt: skip
-    list_filter = (("status", ChoicesRadioFilter),)
+    list_filter = (("status", ChoicesRadioFilter), client_filter("client"))
     list_select_related = ("event", "endpoint", "client")
     search_fields = ("event__uid", "event__order__number")
     search_help_text = _("Event id, or the order's number")

@@ -71,22 +71,28 @@ def settle(*, charge_id: int, state: PaymentState, at: datetime.datetime) -> Cha
     """Record what the gateway says of an attempt, exactly once: status, money, order."""
     with transaction():
         order, charge = lock(charge_id=charge_id)
-        if charge.status in BOOKED:
-            _check_repeat(charge=charge, state=state)
-            return charge
-        answer = state.gateway_status or state.outcome.value
-        if _is_booked_elsewhere(charge=charge, state=state):
-            # One trade pays one attempt. A gateway that says otherwise is not believed; staff are told.
-            log.error("trade_booked_before", charge=charge.number, trade_no=state.trade_no)
-            orders.flag(order=order, money_flag=MoneyFlag.NEEDS_ATTENTION, actor=_actor(charge), reason=charge.number)
-            _ask_again(charge=charge, answer=f"trade {state.trade_no} was booked before", at=at)
-        elif state.outcome is Outcome.SUCCEEDED and state.amount_fen is not None:
-            _settle_paid(order=order, charge=charge, state=state, at=at)
-        elif state.outcome is Outcome.FAILED or _is_gone(charge=charge, state=state, at=at):
-            _settle_closed(charge=charge, answer=answer)
-        else:
-            _ask_again(charge=charge, answer=answer, at=at)
+        settle_locked(order=order, charge=charge, state=state, actor=f"gateway:{charge.tender}", at=at)
         return charge
+
+
+@transaction_required
+def settle_locked(*, order: Order, charge: Charge, state: PaymentState, actor: str, at: datetime.datetime) -> None:
+    """Record what `actor` says of a locked attempt. See `settle`."""
+    if charge.status in BOOKED:
+        _check_repeat(charge=charge, state=state)
+        return
+    answer = state.gateway_status or state.outcome.value
+    if is_booked_elsewhere(charge=charge, trade_no=state.trade_no):
+        # One trade pays one attempt. A gateway that says otherwise is not believed; staff are told.
+        log.error("trade_booked_before", charge=charge.number, trade_no=state.trade_no)
+        orders.flag(order=order, money_flag=MoneyFlag.NEEDS_ATTENTION, actor=actor, reason=charge.number)
+        _ask_again(charge=charge, answer=f"trade {state.trade_no} was booked before", at=at)
+    elif state.outcome is Outcome.SUCCEEDED and state.amount_fen is not None:
+        _settle_paid(order=order, charge=charge, state=state, actor=actor, at=at)
+    elif state.outcome is Outcome.FAILED or _is_gone(charge=charge, state=state, at=at):
+        _settle_closed(charge=charge, answer=answer)
+    else:
+        _ask_again(charge=charge, answer=answer, at=at)
 
 
 def _check_repeat(*, charge: Charge, state: PaymentState) -> None:
@@ -96,13 +102,10 @@ def _check_repeat(*, charge: Charge, state: PaymentState) -> None:
         log.error("charge_paid_under_two_trades", charge=charge.number, trade_no=state.trade_no)
 
 
-def _is_booked_elsewhere(*, charge: Charge, state: PaymentState) -> bool:
-    same_trade = Charge.objects.filter(gateway_account=charge.gateway_account_id, gateway_trade_no=state.trade_no)
-    return state.trade_no != "" and same_trade.exclude(pk=charge.pk).exists()
-
-
-def _actor(charge: Charge) -> str:
-    return f"gateway:{charge.tender}"
+def is_booked_elsewhere(*, charge: Charge, trade_no: str) -> bool:
+    """Whether the gateway's number is that of another attempt's payment."""
+    same_trade = Charge.objects.filter(gateway_account=charge.gateway_account_id, gateway_trade_no=trade_no)
+    return trade_no != "" and same_trade.exclude(pk=charge.pk).exists()
 
 
 def _is_gone(*, charge: Charge, state: PaymentState, at: datetime.datetime) -> bool:
@@ -126,7 +129,7 @@ def _ask_again(*, charge: Charge, answer: str, at: datetime.datetime) -> None:
     charge.save(update_fields=["last_answer", "queries", "next_query_at"])
 
 
-def _settle_paid(*, order: Order, charge: Charge, state: PaymentState, at: datetime.datetime) -> None:
+def _settle_paid(*, order: Order, charge: Charge, state: PaymentState, actor: str, at: datetime.datetime) -> None:
     paid_fen = state.amount_fen or 0
     pays = order.status in AWAITING_CASH and paid_fen == charge.amount_fen
     charge.status = next_status(status=charge.status, event=Event.PAID if pays else Event.PAID_SURPLUS)
@@ -138,7 +141,6 @@ def _settle_paid(*, order: Order, charge: Charge, state: PaymentState, at: datet
     charge.save(
         update_fields=["status", "paid_fen", "gateway_trade_no", "paid_at", "last_answer", "next_query_at"]
     )  # fmt: skip
-    actor = _actor(charge)
     ledger.post(_cash_posting(order=order, charge=charge, pays=pays))
     audit.record(actor=actor, action="charge.paid" if pays else "charge.surplus", subject=order.subject,
                  charge=charge.number, paid_fen=paid_fen, trade_no=state.trade_no)  # fmt: skip

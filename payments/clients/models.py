@@ -131,6 +131,14 @@ class ApiClient(models.Model):
     approval_above_fen = models.BigIntegerField(
         _("refunds above this need a second person"), null=True, blank=True, help_text=_("In fen. Empty: none does.")
     )
+    grant_approval_above_fen = models.BigIntegerField(
+        _("points or balance by staff above this need a second person"),
+        null=True,
+        blank=True,
+        default=0,
+        db_default=0,
+        help_text=_("In fen. 0: each does. Empty: none does."),
+    )
     late_money_policy = models.CharField(
         _("money that comes late or twice"),
         max_length=8,
@@ -161,6 +169,10 @@ class ApiClient(models.Model):
             models.CheckConstraint(
                 name="client_approval_limit_not_negative",
                 condition=Q(approval_above_fen__isnull=True) | Q(approval_above_fen__gte=0),
+            ),
+            models.CheckConstraint(
+                name="client_grant_approval_limit_not_negative",
+                condition=Q(grant_approval_above_fen__isnull=True) | Q(grant_approval_above_fen__gte=0),
             ),
             models.UniqueConstraint(
                 name="client_default_of_family_once",

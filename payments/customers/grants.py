@@ -13,9 +13,19 @@ from payments.ledger import operations as ledger
 from payments.ledger.accounts import Kind
 from payments.ledger.models import Account, Transfer, TransferKind
 from payments.ledger.operations import Posting, PostingConflict
-from payments.transactions import transaction
+from payments.transactions import transaction, transaction_required
 
-__all__ = ["Direction", "GrantCommand", "GrantNumberReused", "GrantUnfit", "grant", "posting"]
+__all__ = [
+    "Direction",
+    "GrantCommand",
+    "GrantNumberReused",
+    "GrantUnfit",
+    "give",
+    "grant",
+    "lock",
+    "posting",
+    "reference_of",
+]
 
 # `grant:<client id>:<number>` is the transfer's reference, which has room for 64.
 NUMBER_LENGTH_MAX = 36
@@ -86,32 +96,44 @@ def grant(*, client_id: int, user_id: str, command: GrantCommand, actor: str, re
     :raises GrantNumberReused: if the number stands for another grant
     :raises ledger.NotEnough: if more is to be taken than there is
     """
-    command.check()
     with transaction():
-        customer_id, holds = _lock(client_id=client_id, user_id=user_id)
-        wanted = posting(
-            kind=command.kind, direction=command.direction, customer_id=customer_id,
-            amount_fen=command.amount_fen, reference=f"grant:{client_id}:{command.grant_no}",
-        )  # fmt: skip
-        # The customer's accounts are locked, so nobody else grants this customer anything under this number.
-        is_repeat = Transfer.objects.filter(reference=wanted.reference, kind=wanted.kind).exists()
-        try:
-            ledger.post(wanted)
-        except PostingConflict:
-            raise GrantNumberReused(field="grant_no") from None
-        if is_repeat:
-            return holds
-        before_fen = holds[command.kind]
-        holds[command.kind] += command.amount_fen if command.direction == Direction.IN else -command.amount_fen
-        audit.record(
-            actor=actor, action="customer.grant", subject=f"customer:{customer_id}", request_id=request_id,
-            reference=wanted.reference, kind=command.kind, direction=command.direction, reason=command.reason,
-            amount_fen=command.amount_fen, before_fen=before_fen, after_fen=holds[command.kind],
-        )  # fmt: skip
+        return give(client_id=client_id, user_id=user_id, command=command, actor=actor, request_id=request_id)
+
+
+@transaction_required
+def give(*, client_id: int, user_id: str, command: GrantCommand, actor: str, request_id: str = "") -> dict[Kind, int]:
+    """Grant as part of the caller's transaction. See `grant` for what it returns and raises."""
+    command.check()
+    customer_id, holds = lock(client_id=client_id, user_id=user_id)
+    wanted = posting(
+        kind=command.kind, direction=command.direction, customer_id=customer_id,
+        amount_fen=command.amount_fen, reference=reference_of(client_id=client_id, grant_no=command.grant_no),
+    )  # fmt: skip
+    # The customer's accounts are locked, so nobody else grants this customer anything under this number.
+    is_repeat = Transfer.objects.filter(reference=wanted.reference, kind=wanted.kind).exists()
+    try:
+        ledger.post(wanted)
+    except PostingConflict:
+        raise GrantNumberReused(field="grant_no") from None
+    if is_repeat:
+        return holds
+    before_fen = holds[command.kind]
+    holds[command.kind] += command.amount_fen if command.direction == Direction.IN else -command.amount_fen
+    audit.record(
+        actor=actor, action="customer.grant", subject=f"customer:{customer_id}", request_id=request_id,
+        reference=wanted.reference, kind=command.kind, direction=command.direction, reason=command.reason,
+        amount_fen=command.amount_fen, before_fen=before_fen, after_fen=holds[command.kind],
+    )  # fmt: skip
     return holds
 
 
-def _lock(*, client_id: int, user_id: str) -> tuple[int, dict[Kind, int]]:
+def reference_of(*, client_id: int, grant_no: str) -> str:
+    """Return what the transfer of a client's grant is called."""
+    return f"grant:{client_id}:{grant_no}"
+
+
+@transaction_required
+def lock(*, client_id: int, user_id: str) -> tuple[int, dict[Kind, int]]:
     """Lock a customer's accounts and return the customer's id and what they hold, by kind."""
     own = Account.objects.filter(customer__client_id=client_id, customer__user_id=user_id)
     locked = list(own.order_by("pk").select_for_update(of=("self",), no_key=True))

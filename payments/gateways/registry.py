@@ -4,7 +4,6 @@ import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 import structlog
 from django.conf import settings
@@ -12,16 +11,13 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.errors import TryAgain
 from payments.gateways.alipay.gateway import AlipayAccount, AlipayGateway
-from payments.gateways.base import Gateway, StatementSource
+from payments.gateways.base import Adapter
+from payments.gateways.calls import CountedAdapter
 from payments.gateways.memory import MemoryGateway
 from payments.gateways.models import GatewayAccount, GatewayKind
 from payments.gateways.wechat_v2.gateway import WechatV2Account, WechatV2Gateway
 from payments.gateways.wechat_v3.gateway import WechatV3Account, WechatV3Gateway
 from payments.secrets import CannotUnseal
-
-
-class Adapter(Gateway, StatementSource, Protocol):
-    """What speaks for an account of any kind: the seven verbs, and the day's bill."""
 
 
 def _alipay(account: GatewayAccount) -> Adapter:
@@ -88,7 +84,7 @@ class GatewayBusy(TryAgain):
 
 def adapter(account: GatewayAccount) -> Adapter:
     """
-    Return the adapter of an account. It is kept, with its connections, until the account changes.
+    Return the adapter of an account, its calls counted. It is kept, with its connections, until the account changes.
 
     :raises GatewayMisconfigured: if the account's keys or options do not fit together
     """
@@ -102,7 +98,7 @@ def adapter(account: GatewayAccount) -> Adapter:
 @functools.lru_cache(maxsize=64)
 def _adapter(account_id: int, version: str) -> Adapter:
     account = GatewayAccount.objects.get(pk=account_id)
-    return GATEWAYS[account.kind](account)
+    return CountedAdapter(GATEWAYS[account.kind](account), account_id=account_id)
 
 
 def notify_url(account: GatewayAccount) -> str:

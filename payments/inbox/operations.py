@@ -7,7 +7,6 @@ process  settles an accepted one, exactly as the query would; again, if the firs
 
 import datetime
 from collections.abc import Mapping
-from contextlib import suppress
 
 import structlog
 from django.db import IntegrityError
@@ -15,26 +14,18 @@ from django.utils import timezone
 
 from payments import transactions
 from payments.charges import settlement, sweep
-from payments.charges.models import TRADE_NO_LENGTH_MAX, Charge
 from payments.gateways import registry
 from payments.gateways.base import (
     Acknowledgement,
     AcknowledgementBytes,
-    Gateway,
     Notification,
     NotificationKind,
     NotificationRejected,
-    Outcome,
     RawNotification,
 )
 from payments.gateways.models import GatewayAccount
-from payments.inbox.models import (
-    BODY_BYTES_MAX,
-    GENUINE,
-    NOTIFICATION_ID_LENGTH_MAX,
-    InboundNotification,
-    Verdict,
-)
+from payments.inbox import verification
+from payments.inbox.models import BODY_BYTES_MAX, GENUINE, InboundNotification, Verdict
 from payments.refunds import console
 from payments.transactions import transaction
 
@@ -50,62 +41,21 @@ TASK = "payments.process_notification"
 LEFT_AFTER = datetime.timedelta(seconds=30)
 DROPPED_HEADERS = ("authorization", "cookie")
 
-# Of several accounts that refuse a delivery, the most telling refusal is kept.
-_TELLING = (Verdict.WRONG_MERCHANT, Verdict.BAD_SIGNATURE, Verdict.MALFORMED)
-
 
 def receive(
     *, kind: str, headers: Mapping[str, str], body: bytes, remote_address: str | None, at: datetime.datetime
 ) -> AcknowledgementBytes:
     """Take one delivery of a gateway and return what to answer. Answered `success` only after COMMIT."""
     raw = RawNotification(headers=headers, body=body[: BODY_BYTES_MAX + 1], received_at=at)
-    gateways = _gateways(kind)
-    account, told, refusal = _verify(gateways=gateways, raw=raw)
+    gateways = verification.gateways_of(kind=kind)
+    account, told, refusal = verification.verify(gateways=gateways, raw=raw)
     kept = _keep(kind=kind, account=account, told=told, refusal=refusal, raw=raw, address=remote_address)
     if account and told and kept and kept.verdict in {Verdict.ACCEPTED, Verdict.REPEAT}:
-        _act(row=_first(kept), told=told, at=at)
+        _act(row=first(kept), told=told, at=at)
         return gateways[account].acknowledgement(Acknowledgement.SUCCESS)
     if not gateways:
         return AcknowledgementBytes(status=503, content_type="text/plain", body=b"failure")
     return next(iter(gateways.values())).acknowledgement(Acknowledgement.FAILURE)
-
-
-def _gateways(kind: str) -> dict[GatewayAccount, Gateway]:
-    """Return every account of a gateway with its adapter, active ones first. One that is out of order is left out."""
-    gateways: dict[GatewayAccount, Gateway] = {}
-    for account in GatewayAccount.objects.filter(kind=kind).order_by("-is_active", "pk"):
-        with suppress(registry.GatewayMisconfigured):
-            gateways[account] = registry.adapter(account)
-    return gateways
-
-
-def _verify(
-    *, gateways: Mapping[GatewayAccount, Gateway], raw: RawNotification
-) -> tuple[GatewayAccount | None, Notification | None, NotificationRejected | None]:
-    """Return the account whose keys prove the delivery and what it says, or why none does."""
-    refusals: list[tuple[GatewayAccount, NotificationRejected]] = []
-    for account, gateway in gateways.items():
-        try:
-            return account, _read(gateway=gateway, raw=raw), None
-        except NotificationRejected as rejected:
-            refusals.append((account, rejected))
-    if not refusals:
-        return None, None, NotificationRejected(Verdict.WRONG_MERCHANT, "no account of this gateway")
-    account, refusal = min(refusals, key=lambda pair: _TELLING.index(Verdict(pair[1].reason)))
-    return (account if refusal.reason == Verdict.WRONG_MERCHANT else None), None, refusal
-
-
-def _read(*, gateway: Gateway, raw: RawNotification) -> Notification:
-    """Return what a proven delivery tells. No gateway tells what no column holds: that would be a 500 for a day."""
-    told = gateway.parse_notification(raw)
-    texts = (told.notification_id, told.payment.number, told.payment.trade_no, told.payment.gateway_status)
-    if (
-        len(told.notification_id) > NOTIFICATION_ID_LENGTH_MAX
-        or len(told.payment.trade_no) > TRADE_NO_LENGTH_MAX
-        or any("\x00" in text for text in texts)
-    ):
-        raise NotificationRejected(Verdict.MALFORMED, "an id or a status that no column holds")
-    return told
 
 
 def _keep(
@@ -117,7 +67,7 @@ def _keep(
     raw: RawNotification,
     address: str | None,
 ) -> InboundNotification | None:
-    verdict, charge, detail = _judge(account=account, told=told, refusal=refusal)
+    verdict, charge, detail = verification.judge(account=account, told=told, refusal=refusal)
     if verdict not in GENUINE:
         log.warning("notification_refused", gateway=kind, verdict=verdict, detail=detail, address=address)
         if _too_many_refused():
@@ -149,32 +99,13 @@ def _keep(
     return row
 
 
-def _judge(
-    *, account: GatewayAccount | None, told: Notification | None, refusal: NotificationRejected | None
-) -> tuple[Verdict, Charge | None, str]:
-    if told is None or account is None:
-        reason = refusal.reason if refusal else Verdict.MALFORMED
-        return Verdict(reason), None, refusal.detail if refusal else ""
-    # Clients may share a merchant: any row of the same one proves the notice, whichever made the attempt.
-    same_merchant = GatewayAccount.objects.filter(
-        kind=account.kind, app_id=account.app_id, merchant_id=account.merchant_id
-    )
-    charge = Charge.objects.filter(number=told.payment.number, gateway_account__in=same_merchant).first()
-    if charge is None:
-        return Verdict.UNKNOWN_NUMBER, None, told.payment.number
-    is_paid = told.kind is NotificationKind.PAYMENT and told.payment.outcome is Outcome.SUCCEEDED
-    if is_paid and told.payment.amount_fen != charge.amount_fen:
-        return Verdict.WRONG_AMOUNT, charge, f"{told.payment.amount_fen} fen instead of {charge.amount_fen}"
-    return Verdict.ACCEPTED, charge, ""
-
-
 def _too_many_refused() -> bool:
     since = timezone.now() - datetime.timedelta(minutes=1)
     refused = InboundNotification.objects.exclude(verdict__in=GENUINE).filter(received_at__gte=since)
     return refused[: REFUSED_KEPT_PER_MINUTE + 1].count() > REFUSED_KEPT_PER_MINUTE
 
 
-def _first(row: InboundNotification) -> InboundNotification:
+def first(row: InboundNotification) -> InboundNotification:
     """Return the accepted delivery that `row` is or repeats."""
     if row.verdict == Verdict.ACCEPTED:
         return row
@@ -212,7 +143,7 @@ def _act(*, row: InboundNotification, told: Notification, at: datetime.datetime)
         return
     if told.kind is NotificationKind.PAYMENT:
         settlement.settle(charge_id=row.charge_id, state=told.payment, at=at)
-        _mark_processed(row=row, at=at)
+        mark_processed(row=row, at=at)
     elif told.refund is not None:
         transactions.wake(TASK, notification_id=row.pk)
     else:
@@ -223,13 +154,14 @@ def _process_refund(*, row: InboundNotification, number: str, at: datetime.datet
     """Ask about the refund that a notice tells of. What is not answered stays due, for a day."""
     assert row.charge_id is not None
     if console.recognise(charge_id=row.charge_id, number=number, at=at):
-        _mark_processed(row=row, at=at)
+        mark_processed(row=row, at=at)
     elif at > row.received_at + REFUND_ASKED_FOR:
         log.error("refund_notice_unconfirmed", notification_id=row.pk, refund=number)
-        _mark_processed(row=row, at=at)
+        mark_processed(row=row, at=at)
 
 
-def _mark_processed(*, row: InboundNotification, at: datetime.datetime) -> None:
+def mark_processed(*, row: InboundNotification, at: datetime.datetime) -> None:
+    """Say that nothing is left to be done about an accepted notification."""
     InboundNotification.objects.filter(pk=row.pk, processed_at__isnull=True).update(processed_at=at, due_at=None)
 
 
@@ -237,7 +169,7 @@ def _ask(*, row: InboundNotification, at: datetime.datetime) -> None:
     with transaction():
         if row.charge_id is not None:
             sweep.ask_soon(charge_id=row.charge_id, at=at)
-        _mark_processed(row=row, at=at)
+        mark_processed(row=row, at=at)
 
 
 def process_due(*, limit: int = 100) -> int:

@@ -5,6 +5,7 @@ What a constraint can say, the database refuses beforehand; this finds what slip
 """
 
 import dataclasses
+import datetime
 import time
 from collections.abc import Callable, Iterator
 
@@ -24,6 +25,7 @@ from payments.transactions import transaction, transaction_required
 EXAMPLES_MAX = 20
 STATEMENT_TIMEOUT = "15min"
 LAST_BREACHES_KEY = "payments.invariants.last_breaches"
+LAST_CHECKED_KEY = "payments.invariants.last_checked"
 
 log = structlog.get_logger(__name__)
 
@@ -106,8 +108,9 @@ def _ms_since(started: float) -> int:
 
 
 def _keep(found: list[Finding]) -> None:
+    breaches = {finding.name: finding.breaches for finding in found}
     try:
-        cache.set(LAST_BREACHES_KEY, {finding.name: finding.breaches for finding in found}, timeout=None)
+        cache.set_many({LAST_BREACHES_KEY: breaches, LAST_CHECKED_KEY: int(time.time())}, timeout=None)
     except Exception as error:  # noqa: BLE001  a cache that is down spoils no audit
         log.warning("check_not_kept", error=type(error).__name__)
 
@@ -119,3 +122,12 @@ def last_breaches() -> dict[str, int]:
     except Exception:  # noqa: BLE001  a cache that is down knows nothing
         return {}
     return breaches or {}
+
+
+def last_checked() -> datetime.datetime | None:
+    """Return when that was; None where it is not known."""
+    try:
+        seconds: int | None = cache.get(LAST_CHECKED_KEY)
+    except Exception:  # noqa: BLE001  a cache that is down knows nothing
+        return None
+    return None if seconds is None else datetime.datetime.fromtimestamp(seconds, datetime.UTC)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.charges import states as charge_states
 from payments.charges.models import CASH, OWN
+from payments.invariants.manual import MANUAL
 from payments.invariants.outbox import OUTBOX
 from payments.invariants.refunds import REFUNDS
 from payments.invariants.shape import Invariant
@@ -25,7 +26,8 @@ TRIGGERS = (
     "transfer_append_only", "transfer_not_truncated", "ordertransition_append_only", "ordertransition_not_truncated",
     "auditrow_append_only", "auditrow_not_truncated", "order_guard", "charge_guard", "refund_guard", "refund_leg_guard",
     "outboxevent_guard", "outboxevent_not_deleted", "outboxevent_not_truncated", "deliveryattempt_append_only",
-    "deliveryattempt_not_truncated",
+    "deliveryattempt_not_truncated", "handconfirmation_guard", "handconfirmation_not_deleted",
+    "handconfirmation_not_truncated", "valuerequest_guard", "valuerequest_not_deleted", "valuerequest_not_truncated",
 )  # fmt: skip
 
 
@@ -355,5 +357,6 @@ TABLE = (
         """,
     ),
     *REFUNDS,
+    *MANUAL,
     *OUTBOX,
 )

@@ -171,6 +171,7 @@ def redeliver(
     at: datetime.datetime,
     client_id: int | None = None,
     endpoint_id: int | None = None,
+    reason: str = "",
     request_id: str = "",
 ) -> OutboxEvent:
     """
@@ -191,7 +192,7 @@ def redeliver(
         again.filter(endpoint__parked_at__isnull=True).update(status=DeliveryStatus.DUE, due_at=at, attempts=0)
         audit.record(
             actor=actor, action="webhook.redeliver", subject=event.order.subject, request_id=request_id,
-            event=uid, endpoint=endpoint_id,
+            event=uid, endpoint=endpoint_id, reason=reason,
         )  # fmt: skip
         transactions.wake(TASK)
     return event

@@ -1,25 +1,16 @@
-"""A gateway's day is Shanghai's, whatever clock we keep."""
+"""When a day's bill is there, and how far our clock and a gateway's may be apart."""
 
 import datetime
-import zoneinfo
 
-SHANGHAI = zoneinfo.ZoneInfo("Asia/Shanghai")
+from payments.days import SHANGHAI, bounds, day_of
+
+__all__ = ["NEAR_MIDNIGHT", "READY_AT", "SHANGHAI", "bounds", "day_of", "is_near_midnight", "last_billed"]
 
 # WeChat Pay makes yesterday's bill by ten, Alipay by nine.
 READY_AT = datetime.time(10, 30)
 
 # So far apart may our clock and theirs put one payment.
 NEAR_MIDNIGHT = datetime.timedelta(minutes=30)
-
-
-def bounds(day: datetime.date) -> tuple[datetime.datetime, datetime.datetime]:
-    """Return the first moment of a day and the first of the next."""
-    start = datetime.datetime.combine(day, datetime.time(), SHANGHAI)
-    return start, start + datetime.timedelta(days=1)
-
-
-def day_of(at: datetime.datetime) -> datetime.date:
-    return at.astimezone(SHANGHAI).date()
 
 
 def last_billed(at: datetime.datetime) -> datetime.date:

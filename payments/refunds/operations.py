@@ -8,9 +8,10 @@ settle   one transaction: record what the gateway says (`payments.refunds.settle
 
 import dataclasses
 import datetime
+from collections.abc import Iterable
 
 from django.db import IntegrityError
-from django.db.models import Max, Sum
+from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
 
 from payments import audit
@@ -153,28 +154,42 @@ def request(
     :raises planner.RefundExceeds: if less is left
     :raises ledger.NotEnough: if a recharge was spent, so that it cannot be taken back
     """
-    command.check()
     with transaction():
         order = orders.lock(order_id=order_id)
-        if (known := _known(order=order, command=command)) is not None:
-            return known, False
-        split = _split(order=order, command=command)
-        made = Refund(
-            kind=Kind.ORDER,
-            goods_fen=command.goods_fen,
-            shipping_fen=command.shipping_fen,
-            refund_no=command.refund_no,
-            reason=command.reason,
-            policy=_policy(order=order, command=command),
-        )
-        _make(refund=made, order=order, split=split, actor=actor, at=at, request_id=request_id)
-        return made, True
+        return request_of(order=order, command=command, actor=actor, at=at, request_id=request_id)
 
 
-def preview(*, order: Order, command: RefundCommand) -> Split:
-    """Return what each tender would give back; nothing is reserved. See `request` for the errors."""
+@transaction_required
+def request_of(
+    *, order: Order, command: RefundCommand, actor: str, at: datetime.datetime, request_id: str = ""
+) -> tuple[Refund, bool]:
+    """As `request`, of a locked order, as a part of what else its transaction does."""
     command.check()
-    return _split(order=order, command=command)
+    if (known := _known(order=order, command=command)) is not None:
+        return known, False
+    split = _split(order=order, command=command, charges=queries.paying(order=order))
+    made = Refund(
+        kind=Kind.ORDER,
+        goods_fen=command.goods_fen,
+        shipping_fen=command.shipping_fen,
+        refund_no=command.refund_no,
+        reason=command.reason,
+        policy=_policy(order=order, command=command),
+    )
+    _make(refund=made, order=order, split=split, actor=actor, at=at, request_id=request_id)
+    return made, True
+
+
+def preview(*, order: Order, command: RefundCommand, charges: Iterable[Charge] | None = None) -> Split:
+    """
+    Return what each tender would give back; nothing is reserved. See `request` for the errors.
+
+    `charges` are those that paid the order, where the caller has loaded them.
+    """
+    command.check()
+    return _split(
+        order=order, command=command, charges=queries.paying(order=order) if charges is None else charges
+    )  # fmt: skip
 
 
 def check_refundable(*, order: Order) -> None:
@@ -183,21 +198,21 @@ def check_refundable(*, order: Order) -> None:
         raise _NOT_REFUNDABLE.get(order.status, OrderNotPaid)
 
 
-def _split(*, order: Order, command: RefundCommand) -> Split:
+def _split(*, order: Order, command: RefundCommand, charges: Iterable[Charge]) -> Split:
     check_refundable(order=order)
     left_fen = queries.goods_left_fen(order), queries.shipping_left_fen(order)
     if command.seen_left_fen not in {None, left_fen}:
         raise RefundedMeanwhile
-    charges = {charge.pk: charge for charge in queries.paying(order=order)}
+    paid_by = {charge.pk: charge for charge in charges}
     parts = planner.plan(
-        tendered=queries.tendered(charges.values()),
+        tendered=queries.tendered(paid_by.values()),
         goods_fen=command.goods_fen,
         shipping_fen=command.shipping_fen,
         goods_left_fen=left_fen[0],
         shipping_left_fen=left_fen[1],
         policy=_policy(order=order, command=command),
     )
-    return [(charges[part.charge_id], part) for part in parts]
+    return [(paid_by[part.charge_id], part) for part in parts]
 
 
 def _policy(*, order: Order, command: RefundCommand) -> RefundPolicy:
@@ -342,9 +357,7 @@ def number_of(*, order: Order, sequence: int) -> str:
 
 def _needs_approval(*, order: Order, refund: Refund, actor: str) -> bool:
     """Whether a second person must agree. What one person alone has refunded of the order counts with it."""
-    limit_fen = order.client.approval_above_fen
-    if limit_fen is None or actor == audit.SYSTEM:
+    if order.client.approval_above_fen is None or actor == audit.SYSTEM:
         return False
-    alone = order.refunds.filter(kind=refund.kind, decided_by="", status__in=[Status.PENDING, Status.SUCCEEDED])
-    sums = alone.aggregate(goods=Sum("goods_fen", default=0), shipping=Sum("shipping_fen", default=0))
-    return int(sums["goods"]) + int(sums["shipping"]) + refund.amount_fen > limit_fen
+    alone_fen = queries.refunded_alone_fen(order_ids=[order.pk], kind=Kind(refund.kind)).get(order.pk, 0)
+    return queries.needs_second_person(order=order, amount_fen=refund.amount_fen, alone_fen=alone_fen)

@@ -3,9 +3,9 @@
 import dataclasses
 import datetime
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
 
 from payments.charges.models import CASH, Charge, Tender
@@ -15,8 +15,10 @@ from payments.errors import NotFound
 from payments.orders.models import Order
 from payments.orders.states import TRANSITIONS
 from payments.orders.states import Event as OrderEvent
-from payments.refunds.models import Refund, RefundLeg
+from payments.refunds import settlement
+from payments.refunds.models import Kind, Refund, RefundLeg
 from payments.refunds.planner import Tendered
+from payments.refunds.states import LEG_OPEN, LegStatus, Status
 
 # Statuses of an order of which something can be refunded.
 REFUNDABLE = tuple(status for status, moves in TRANSITIONS.items() if OrderEvent.REFUNDED_IN_FULL in moves)
@@ -84,8 +86,42 @@ def shipping_left_fen(order: Order) -> int:
     return int(order.shipping_fen - order.refunded_shipping_fen - order.refunding_shipping_fen)
 
 
+def refunded_alone_fen(*, order_ids: Sequence[int], kind: Kind = Kind.ORDER) -> dict[int, int]:
+    """Return, of each order with such refunds, what went back or is on its way without a second person."""
+    alone = Refund.objects.filter(
+        order__in=order_ids, kind=kind, decided_by="", status__in=[Status.PENDING, Status.SUCCEEDED]
+    )  # fmt: skip
+    sums = alone.order_by().values("order").annotate(fen=Sum(F("goods_fen") + F("shipping_fen")))
+    return {row["order"]: int(row["fen"]) for row in sums}
+
+
+def needs_second_person(*, order: Order, amount_fen: int, alone_fen: int) -> bool:
+    """Whether a second person must agree to a refund of an order of which `alone_fen` went back without one."""
+    limit_fen = order.client.approval_above_fen
+    return limit_fen is not None and alone_fen + amount_fen > limit_fen
+
+
 def due_for_query(*, at: datetime.datetime) -> QuerySet[RefundLeg]:
     return RefundLeg.objects.filter(next_query_at__lte=at).order_by("next_query_at", "pk")
+
+
+def at_gateways(*, refund: Refund) -> QuerySet[RefundLeg]:
+    """Return the legs of a refund that were let go, and of which a gateway has not said yet what became of them."""
+    return refund.legs.filter(
+        status__in=LEG_OPEN, refund__status=Status.PENDING, charge__gateway_account__isnull=False
+    ).select_related("charge")  # fmt: skip
+
+
+def stuck() -> QuerySet[RefundLeg]:
+    """Return what left us and did not reach the payer, oldest first."""
+    return RefundLeg.objects.filter(status=LegStatus.STUCK).order_by("pk")
+
+
+def overdue(*, at: datetime.datetime) -> QuerySet[RefundLeg]:
+    """Return what no gateway has answered for hours, or is at for longer than any bank, oldest first."""
+    silent = Q(status=LegStatus.UNKNOWN, queries__gte=settlement.OVERDUE_AFTER_QUERIES)
+    slow = Q(status=LegStatus.PENDING, created_at__lt=at - settlement.OVERDUE_AFTER)
+    return RefundLeg.objects.filter(silent | slow, next_query_at__isnull=False).order_by("pk")
 
 
 def surplus_due() -> QuerySet[Charge]:

@@ -1,5 +1,5 @@
 """
-The state machines of a refund and of its legs, one for each tender that gives something back.
+The state machines of a refund, of its legs, one for each tender that gives something back, and of a batch's lines.
 
 A refund succeeds as a whole or not at all: what goes back into our own accounts goes with the cash, once the gateway
 says that the cash went. A leg that failed may still turn out to have succeeded, as gateways are late and contradict
@@ -65,6 +65,26 @@ LEG_TRANSITIONS: dict[LegStatus, dict[LegEvent, LegStatus]] = {
     LegStatus.FAILED: {LegEvent.SUCCEEDED: LegStatus.SUCCEEDED},
 }
 
+
+class LineStatus(models.TextChoices):
+    """Of one order in a refund of many at once."""
+
+    WAITING = "waiting", _("waits its turn")
+    DONE = "done", _("asked for")  # the refund stands, and goes its own way
+    REFUSED = "refused", _("not possible")
+
+
+class LineEvent(models.TextChoices):
+    ASKED = "asked", _("asked for")
+    REFUSED = "refused", _("not possible")
+
+
+LINE_TRANSITIONS: dict[LineStatus, dict[LineEvent, LineStatus]] = {
+    LineStatus.WAITING: {LineEvent.ASKED: LineStatus.DONE, LineEvent.REFUSED: LineStatus.REFUSED},
+    LineStatus.DONE: {},
+    LineStatus.REFUSED: {},
+}
+
 # What is reserved for such a leg may still go back.
 LEG_OPEN = (LegStatus.STARTED, LegStatus.UNKNOWN, LegStatus.PENDING, LegStatus.STUCK)
 
@@ -85,3 +105,12 @@ def next_leg_status(*, status: str, event: str) -> LegStatus:
     :raises machine.IllegalTransition: if the table has no such move
     """
     return machine.move(LEG_TRANSITIONS, status=LegStatus(status), event=LegEvent(event))
+
+
+def next_line_status(*, status: str, event: str) -> LineStatus:
+    """
+    Return the status of a batch's line that `event` leads to.
+
+    :raises machine.IllegalTransition: if the table has no such move
+    """
+    return machine.move(LINE_TRANSITIONS, status=LineStatus(status), event=LineEvent(event))

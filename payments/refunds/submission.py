@@ -5,13 +5,15 @@ from collections.abc import Sequence
 
 import structlog
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from payments.errors import TryAgain
+from payments import audit
+from payments.errors import Conflict, TryAgain
 from payments.gateways import registry
 from payments.gateways.base import GatewayRefused, GatewayUnavailable, Outcome, RefundRequest, RefundState
 from payments.gateways.models import GatewayAccount
 from payments.refunds import queries, settlement
-from payments.refunds.models import RefundLeg
+from payments.refunds.models import Refund, RefundLeg
 from payments.refunds.states import LegStatus, Status
 from payments.transactions import outside_transaction, transaction
 
@@ -21,6 +23,11 @@ TASK = "payments.sweep_due_refunds"
 
 # Whoever commits a refund tells the gateway at once; a sweep leaves it alone for so long, and so do two sweeps.
 LEASE = datetime.timedelta(seconds=60)
+
+
+class NothingToAsk(Conflict):
+    code = "refund_not_at_gateway"
+    message = _("No gateway is at this refund (any more): there is nothing to ask.")
 
 
 @outside_transaction
@@ -91,6 +98,27 @@ def reconcile(*, leg_id: int, at: datetime.datetime) -> Outcome:
         return submit(leg_id=leg_id, at=at)
     settlement.settle(leg_id=leg_id, state=state, at=at)
     return state.outcome
+
+
+@outside_transaction
+def ask_now(*, refund_id: int, actor: str, at: datetime.datetime, request_id: str = "") -> list[RefundLeg]:
+    """
+    Ask the gateway now about each leg of a refund that may still go back there, and return those as they are then.
+
+    :raises NothingToAsk: if no gateway is at it
+    """
+    with transaction():
+        refund = Refund.objects.select_related("order").get(pk=refund_id)
+        asked = list(queries.at_gateways(refund=refund).values_list("pk", flat=True))
+        if not asked:
+            raise NothingToAsk
+        audit.record(
+            actor=actor, action="refund.ask_gateway", subject=refund.order.subject, request_id=request_id,
+            refund=refund.number,
+        )  # fmt: skip
+    for leg_id in asked:
+        reconcile(leg_id=leg_id, at=at)
+    return list(RefundLeg.objects.filter(pk__in=asked).order_by("pk"))
 
 
 @outside_transaction

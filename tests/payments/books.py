@@ -19,7 +19,8 @@ from payments.gateways import memory
 from payments.gateways.base import Mode, Outcome, PaymentState, RefundState
 from payments.invariants.table import TABLE
 from payments.ledger.accounts import Kind
-from payments.models import Customer, Order, WebhookEndpoint
+from payments.manual import confirmations, values
+from payments.models import ApiClient, Customer, Order, ValueRequest, WebhookEndpoint
 from payments.orders.models import OrderKind
 from payments.outbox import operations as outbox
 from payments.refunds import console
@@ -29,7 +30,15 @@ from payments.refunds.operations import RefundCommand
 from payments.transactions import transaction
 from tests.english_app import world as english
 from tests.partner_orders.world import buy, make_address, make_pack, make_partner_client
-from tests.world import make_client, make_memory_account, owe_from_balance, pay_from_balance, place_by_balance
+from tests.world import (
+    confirm_by_hand,
+    give_by_hand,
+    make_client,
+    make_memory_account,
+    owe_from_balance,
+    pay_from_balance,
+    place_by_balance,
+)
 
 FAMILIES = ("checkout", "partner_orders", "english_app", "payments")
 EVERY = {invariant.name for invariant in TABLE} | {*FAMILIES}
@@ -137,6 +146,23 @@ def make_refunds():
     buy_by_balance(client)
     buy_a_pack()
     buy_memberships()
+    do_by_hand(client)
+
+
+def do_by_hand(client):
+    """Payments confirmed by hand: one booked, one refused. Points given alone, by two people, and still to approve."""
+    silent, no = attempt(place(client, "by-hand"), Mode.QR), attempt(place(client, "not-by-hand"), Mode.QR)
+    ApiClient.objects.filter(pk=client.pk).update(approval_above_fen=None, grant_approval_above_fen=600)
+    memory.book("memory-app").script(memory.Fault.LOST_REQUEST, verb="query_payment")
+    confirm_by_hand(silent)
+    refused = confirm_by_hand(no, number="h-2", trade_no="bank-2", is_acknowledged=True)
+    confirmations.refuse(waiting_id=refused.pk, actor="user:wang", reason="no", at=timezone.now())
+    for grant_no in ("v-1", "v-2"):
+        give_by_hand(silent.order.customer, number=grant_no)
+    given = ValueRequest.objects.get(number="v-2")
+    ApiClient.objects.filter(pk=client.pk).update(approval_above_fen=5_000)
+    values.approve(waiting_id=given.pk, actor="user:wang", reason="yes", at=timezone.now())
+    give_by_hand(silent.order.customer, number="v-3", amount_fen=700)
 
 
 def buy_memberships():

@@ -67,7 +67,7 @@ SABOTAGE = {
     ),
     "a transfer deleted": (
         {"I2a"},
-        "DELETE FROM payments_transfer WHERE kind = 'grant'",
+        "DELETE FROM payments_transfer WHERE kind = 'grant' AND reference LIKE '%:g1'",
     ),
     "a balance and its transfers below zero": (
         {"I1b", "I2a", "I15c"},

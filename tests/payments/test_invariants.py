@@ -8,11 +8,11 @@ from payments import invariants
 from payments.invariants.table import TABLE
 from payments.models import Order
 from payments.transactions import transaction
-from tests.payments import sabotage, sabotage_own
+from tests.payments import sabotage, sabotage_manual, sabotage_own
 from tests.payments.books import EVERY, FAMILIES, make_books, make_refunds, number
 from tests.sabotage import behind_its_back, rolled_back
 
-SABOTAGE = sabotage.SABOTAGE | sabotage_own.SABOTAGE
+SABOTAGE = sabotage.SABOTAGE | sabotage_own.SABOTAGE | sabotage_manual.SABOTAGE
 
 pytestmark = pytest.mark.django_db  # what makes the database; the books stand in it from the first test to the last
 

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.django_db
 
 # page: the right it needs, a form that would do something
 PAGES = {
-    "approve": ("decide_return", {}),
+    "approve": ("decide_return", {"reason": "x"}),
     "refuse": ("decide_return", {"reason": "x"}),
-    "deliver": ("deliver_again", {}),
+    "deliver": ("deliver_again", {"reason": "x"}),
 }
 RIGHTS = ("view_englishorder", "add_englishorder", "change_englishorder", "delete_englishorder", "approve_refund",
           "request_refund", "decide_return", "deliver_again")  # fmt: skip

@@ -56,7 +56,7 @@ def test_the_lists_ask_as_often_for_many_as_for_one(lin, bought, month, django_a
     buy(client=month.client, goods={month: 1}, user_id="2")
 
     for noun in (Membership, Grant):
-        with django_assert_num_queries(5):  # session, user, their rights and their groups', the list
+        with django_assert_num_queries(6):  # session, user, their rights, their groups' and clients, the list
             lin.get(listing(noun))
 
 

@@ -100,7 +100,7 @@ class TestList:
 
     def test_it_asks_as_often_for_many_as_for_one(self, lin, shop, bought, month, django_assert_num_queries):
         agent = make_agent(client=shop)
-        queries = 7  # session, user, their rights and their groups', the list, clients and agents to filter by
+        queries = 8  # session, user, their rights, their groups', their clients, the list, clients and agents to choose
         lin.get(listing(EnglishOrder))
         with django_assert_num_queries(queries):
             lin.get(listing(EnglishOrder))
@@ -203,7 +203,7 @@ class TestApprove:
     def test_money_goes_back_and_goods_are_taken_back(self, lin, learner, asked):
         before = balance_fen(learner)
 
-        answer = send(lin, page(asked, "approve"), {})
+        answer = send(lin, page(asked, "approve"), REASON)
 
         assert answer.redirect_chain == [(page(asked), 302)]
         refund = Refund.objects.get()
@@ -218,7 +218,7 @@ class TestApprove:
         learner.client.save(update_fields=["approval_above_fen"])
         before = state(asked)
 
-        answer = send(lin, page(asked, "approve"), {})
+        answer = send(lin, page(asked, "approve"), REASON)
 
         refund = Refund.objects.get()
         assert f"Its refund {refund.number} waits for a second person." in text(answer)
@@ -230,12 +230,12 @@ class TestApprove:
         refunds.refund(order_id=asked.order_id, command=command, actor="user:wang", at=timezone.now())
         before = balance_fen(learner)
 
-        send(lin, page(asked, "approve"), {})
+        send(lin, page(asked, "approve"), REASON)
 
         assert state(asked) == ("delivered", "returned", before + 3_880, 0)
 
     def test_a_form_from_before_money_went_back_is_refused_and_shown_anew(self, lin, asked):
-        fields = carried(lin.get(page(asked, "approve")))
+        fields = carried(lin.get(page(asked, "approve"))) | REASON
         command = RefundCommand(goods_fen=1_000)
         refunds.refund(order_id=asked.order_id, command=command, actor="user:wang", at=timezone.now())
         before = state(asked)
@@ -250,7 +250,7 @@ class TestApprove:
     @pytest.mark.django_db(transaction=True)
     def test_a_double_click_gives_the_money_back_once(self, asked, learner):
         lin, before = browser("lin", *MAY), balance_fen(learner)
-        fields = carried(lin.get(page(asked, "approve")))
+        fields = carried(lin.get(page(asked, "approve"))) | REASON
 
         answers = at_once(2, lambda _n: lin.post(page(asked, "approve"), fields))
 
@@ -329,7 +329,7 @@ def test_a_return_that_nobody_asked_for_has_no_buttons_and_is_refused_in_a_sente
 def test_what_no_form_carries_is_no_decision(lin, asked, as_seen):
     before = state(asked)
 
-    answer = lin.post(page(asked, "approve"), {"as_seen": as_seen})
+    answer = lin.post(page(asked, "approve"), {"as_seen": as_seen} | REASON)
 
     assert errors(answer) == {"__all__": [returns.DecidedMeanwhile().sentence()]}
     assert carried(answer)["as_seen"] == "asked:1:4880"
@@ -345,7 +345,7 @@ class TestDeliverAgain:
         shown = text(lin.get(page(failed, "deliver")))
         assert "The membership would last beyond the year 2200." in shown
 
-        answer = send(lin, page(failed, "deliver"), {})
+        answer = send(lin, page(failed, "deliver"), REASON)
 
         assert answer.redirect_chain == [(page(failed), 302)]
         assert deliveries.deliver_due(at=timezone.now()) == 1
@@ -354,9 +354,9 @@ class TestDeliverAgain:
         assert (row.actor, row.subject) == ("user:lin", f"order:{failed.order.number}")
 
     def test_a_second_click_is_refused_in_a_sentence_and_does_nothing(self, lin, failed):
-        lin.post(page(failed, "deliver"))
+        lin.post(page(failed, "deliver"), REASON)
 
-        answer = lin.post(page(failed, "deliver"))
+        answer = lin.post(page(failed, "deliver"), REASON)
 
         assert errors(answer) == {"__all__": [deliveries.NotToDeliver().sentence()]}
         assert deeds("deliver_again").count() == 1
@@ -364,7 +364,7 @@ class TestDeliverAgain:
     def test_what_did_not_fail_has_no_button_and_is_not_delivered_again(self, lin, bought):
         before = state(bought)
 
-        answer = send(lin, page(bought, "deliver"), {})
+        answer = send(lin, page(bought, "deliver"), REASON)
 
         assert errors(answer) == {"__all__": [deliveries.NotToDeliver().sentence()]}
         assert state(bought) == before
@@ -374,7 +374,7 @@ class TestDeliverAgain:
         ask(failed)
 
         assert page(failed, "deliver") not in lin.get(page(failed)).content.decode()
-        assert errors(send(lin, page(failed, "deliver"), {})) == {"__all__": [deliveries.NotToDeliver().sentence()]}
+        assert errors(send(lin, page(failed, "deliver"), REASON)) == {"__all__": [deliveries.NotToDeliver().sentence()]}
         assert "nothing: it was not delivered" in text(lin.get(page(failed, "approve")))
 
 

@@ -74,10 +74,10 @@ def test_the_list_counts_what_was_given_used_and_is_free(lin, address, pack, cou
     buy(pack=pack, address=address, coupon=CustomerCoupon.objects.first())
     lin.get(listing(Coupon))
 
-    with django_assert_num_queries(5):  # session, user, their rights and their groups', the list
+    with django_assert_num_queries(6):  # session, user, their rights, their groups' and clients, the list
         shown = lin.get(listing(Coupon))
     make_coupon(customer=address.customer)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         lin.get(listing(Coupon))
 
     (row,) = shown.context["cl"].result_list

@@ -61,11 +61,11 @@ class TestList:
 
     def test_it_asks_as_often_for_many_as_for_one(self, lin, document, pack, address, django_assert_num_queries):
         lin.get(listing(PartnerOrder))
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             lin.get(listing(PartnerOrder))
         buy(pack=pack, address=address, at=timezone.now() + datetime.timedelta(days=1))
 
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             assert len(lin.get(listing(PartnerOrder)).context["cl"].result_list) == 2
 
     @pytest.mark.parametrize("by", ["number", "uid", "tracking", "recipient", "user_id", "phone"])

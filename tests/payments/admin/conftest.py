@@ -1,27 +1,29 @@
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from checkout import operations as checkout
 from checkout.operations import PayCommand
 from payments.charges import operations as charges
+from payments.days import day_of
+from payments.figures import operations as figures
 from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.inbox import operations as inbox
 from payments.models import Appointment, GatewayDefault, Order, WebhookEndpoint
 from payments.outbox import operations as outbox
+from payments.refunds import batches
 from payments.refunds import operations as refunds
+from payments.refunds.batches import Chosen
 from payments.refunds.operations import RefundCommand
 from tests.english_app import world as learners
 from tests.partner_orders import world as partners
-from tests.world import make_client, make_customer, make_difference, make_memory_account
+from tests.world import make_client, make_customer, make_difference, make_export, make_memory_account, make_requests
 
 
 @pytest.fixture
 def order():
     """A checkout order of 2144 yuan, paid with points and, at the gateway in memory, with cash."""
-    Group.objects.create(name="look-up")
     memory.forget_everything()
     account = make_memory_account()
     GatewayDefault.objects.create(channel="memory", mode="qr", account=account)
@@ -43,8 +45,11 @@ def order():
     Appointment.objects.create(order_id=placed.order_id, appointment_time=timezone.now(), appointment_for="李雷")
     command = RefundCommand(goods_fen=100, refund_no="R-20111111111")
     refunds.refund(order_id=placed.order_id, command=command, actor="client:shop", at=timezone.now())
+    chosen = [Chosen(order_id=placed.order_id, goods_fen=1, shipping_fen=0)]
+    batches.confirm(number="batch-1", chosen=chosen, reason="recalled", actor="user:lin", at=timezone.now())
     WebhookEndpoint.objects.create(client=client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
+    figures.compute(day=day_of(timezone.now()), at=timezone.now())
     make_difference(charge=charge)
     return Order.objects.get(pk=placed.order_id)
 
@@ -52,8 +57,10 @@ def order():
 @pytest.fixture
 def book(order):
     """Something of every kind: beside the order, what a family has of its own."""
+    make_requests(client=order.client)
     partners.make_something_of_every_kind(client=partners.make_partner_client(name="partner"))
     learners.make_something_of_every_kind(client=learners.make_english_client())
+    make_export(user=order.client.user)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Staff refund an order: they see first which tender bears it, and what they sent twice goes once."""
 
 import re
+from html import unescape
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -12,7 +13,7 @@ from payments.customers import grants
 from payments.customers.grants import Direction, GrantCommand
 from payments.gateways import memory
 from payments.ledger.accounts import Kind
-from payments.models import AuditRow, Charge, Refund
+from payments.models import AuditRow, Refund
 from tests.payments.admin.test_decisions import browser
 from tests.payments.admin.test_pages import text
 from tests.payments.refunds.shop import book, left, paid_order, recharge, refund, statuses
@@ -50,6 +51,21 @@ def html(response):
     return response.content.decode()
 
 
+def table(response, name):
+    """The rows of a table, each with its cells' text."""
+    body = re.search(rf'id="{name}">(.*?)</table>', html(response), re.DOTALL)[1]
+    rows = re.findall(r"<tr>(.*?)</tr>", body, re.DOTALL)[1:]
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in rows]
+    return [tuple(unescape(re.sub(r"<[^>]+>", "", cell)).strip() for cell in row) for row in cells]
+
+
+def buttons(response):
+    return [
+        unescape(found)
+        for found in re.findall(r'<button[^>]* value="(?:refund|edit)"[^>]*>(.*?)</button>', html(response))
+    ]
+
+
 def carried(response):
     """What the form that is shown carries without showing it."""
     return dict(re.findall(r'<input type="hidden" name="(refund_no|left)" value="([^"]*)"', html(response)))
@@ -85,12 +101,11 @@ def test_a_part_of_the_goods_and_the_shipping_go_back(lin, order):
 def test_the_preview_shows_which_tender_bears_what_and_moves_nothing(lin, order):
     answer = send(lin, order, filled_in(lin, order, goods="70", shipping="10"), step="preview")
 
-    rows = re.findall(r'<th scope="row"[^>]*>(.*?)</th>(.*?)</tr>', html(answer), re.DOTALL)
-    assert [(tender, re.findall(r"¥([\d.]+)", cells)) for tender, cells in rows] == [
-        ("points", ["10.00", "0.00", "10.00"]),
-        (Charge.objects.get(tender="memory").get_tender_display(), ["60.00", "10.00", "70.00"]),
+    assert table(answer, "plan-table") == [
+        ("points", "¥10.00", "–", "¥10.00", "¥20.00"),
+        ("in memory", "¥60.00", "¥10.00", "¥70.00", "¥0.00"),
     ]
-    assert "Refund ¥80.00" in text(answer)
+    assert buttons(answer) == ["Refund ¥80.00 to in memory ¥70.00 + points 10.00", "Change amounts"]
     assert nothing_moved(order)
 
 

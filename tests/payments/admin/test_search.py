@@ -81,8 +81,8 @@ def test_what_is_invisible_finds_nothing_not_even_customers_without_a_phone(boss
 
 
 def test_a_look_up_takes_a_fixed_number_of_queries(boss, order, django_assert_num_queries):
-    # session, user, clients, gateway accounts, the look-ups in one, the page
-    with django_assert_num_queries(6):
+    # session, user, clients, gateway accounts, the look-ups in one, the page, what pays it, the clients to choose from
+    with django_assert_num_queries(8):
         boss.get(ORDERS, {"q": order.number})
 
 

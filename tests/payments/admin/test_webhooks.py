@@ -60,11 +60,21 @@ def test_unparking_takes_a_reason(boss, endpoint):
 
 @pytest.mark.parametrize("model", [OutboxEvent, WebhookDelivery])
 def test_sent_again_is_due_again_but_where_it_is_parked(boss, endpoint, model):
-    answer = act(boss, model, "send_again", model.objects.all())
+    answer = act(boss, model, "send_again", model.objects.all(), reason="they lost it")
 
     assert "on its way again" in text(answer) or "on their way again" in text(answer)
     assert statuses() == ["parked", "due"]
-    assert set(AuditRow.objects.filter(action="webhook.redeliver").values_list("actor", flat=True)) == {"user:boss"}
+    deeds = AuditRow.objects.filter(action="webhook.redeliver")
+    assert set(deeds.values_list("actor", "detail__reason")) == {("user:boss", "they lost it")}
+
+
+@pytest.mark.parametrize("model", [OutboxEvent, WebhookDelivery])
+def test_without_a_reason_nothing_is_sent_again(boss, endpoint, model):
+    answer = act(boss, model, "send_again", model.objects.all(), reason=" ")
+
+    assert "Give a reason" in text(answer)
+    assert statuses() == ["parked", "delivered"]
+    assert not AuditRow.objects.filter(action="webhook.redeliver").exists()
 
 
 def test_a_delivery_is_sent_again_to_its_own_endpoint_alone(boss, endpoint):
@@ -72,7 +82,7 @@ def test_a_delivery_is_sent_again_to_its_own_endpoint_alone(boss, endpoint):
     operations.redeliver(uid=OutboxEvent.objects.get().uid, actor="test", at=timezone.now())
     WebhookDelivery.objects.filter(status="due").update(status="delivered", due_at=None)
 
-    act(boss, WebhookDelivery, "send_again", [WebhookDelivery.objects.get(endpoint=third)])
+    act(boss, WebhookDelivery, "send_again", [WebhookDelivery.objects.get(endpoint=third)], reason="they lost it")
 
     assert statuses() == ["parked", "delivered", "due"]
 
@@ -81,8 +91,8 @@ def test_who_may_only_look_can_neither_send_again_nor_unpark(client, endpoint):
     someone(client, "view_webhookendpoint", "view_webhookdelivery", "view_outboxevent", "change_webhookendpoint")
 
     act(client, WebhookEndpoint, "unpark", [endpoint], reason="please")
-    act(client, WebhookDelivery, "send_again", WebhookDelivery.objects.all())
-    act(client, OutboxEvent, "send_again", OutboxEvent.objects.all())
+    act(client, WebhookDelivery, "send_again", WebhookDelivery.objects.all(), reason="they lost it")
+    act(client, OutboxEvent, "send_again", OutboxEvent.objects.all(), reason="they lost it")
 
     assert statuses() == ["parked", "delivered"]
     assert not AuditRow.objects.exclude(action="order.place").exists()
@@ -94,7 +104,7 @@ def test_who_may_does(client, endpoint):
     )
 
     act(client, WebhookEndpoint, "unpark", [endpoint], reason="they are back")
-    act(client, WebhookDelivery, "send_again", WebhookDelivery.objects.all())
+    act(client, WebhookDelivery, "send_again", WebhookDelivery.objects.all(), reason="they lost it")
 
     assert statuses() == ["due", "due"]
 

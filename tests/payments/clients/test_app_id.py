@@ -68,7 +68,7 @@ class TestWithoutToken:
         ],
         ids=str,
     )  # fmt: skip
-    def test_the_app_id_names_the_client_and_1_is_that_of_calls_that_name_none(  # noqa: PLR0917  fixtures
+    def test_the_app_id_names_the_client_and_1_is_that_of_calls_that_name_none(
         self, app, other, client, named, who, django_assert_num_queries
     ):
         params = signed(named, secret=SECRET if who == "app" else "other-secret")
@@ -159,7 +159,7 @@ class TestProof:
             (signed({"timestamp": "1529034899"}), "timestamp_expired", "timestamp"),
         ],
     )
-    def test_both_must_be_right(self, app, other, client, params, code, field):  # noqa: PLR0917  fixtures
+    def test_both_must_be_right(self, app, other, client, params, code, field):
         assert refused(send(client, params)) == (401, code, field)
 
     @pytest.mark.parametrize("goods", [[{"good_id": "1&user_id=2"}], [{"a&b": 1}], '[{"good_id": "1&user_id=2"}]'])

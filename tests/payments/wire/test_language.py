@@ -37,7 +37,7 @@ def accepts(request):
         (400, "/partner/rows?page_size=0", "GET", b""),
     ],
 )
-def test_every_refusal_is_in_the_familys_language(client, accepts, status, path, method, body):  # noqa: PLR0917  a case
+def test_every_refusal_is_in_the_familys_language(client, accepts, status, path, method, body):
     content_type = "application/json" if body == b"{" else FORM
     answer = client.generic(method, path, body, content_type=content_type, **accepts)
 

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0011_staff_members")]
+    dependencies = [("payments", "0014_refund_batches")]
 
     operations = [
         migrations.AddIndex(

@@ -1,0 +1,33 @@
+"""An export as a real worker writes it, woken by the request alone, and what is left when it is killed meanwhile."""
+
+import time
+
+import pytest
+
+from tests.payments.exports.shelf import VIEWS, ask, table_of
+from tests.world import make_client, make_customer, make_staff, place_order
+
+PATIENCE_S = 60
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_writes_what_it_is_woken_for(worker):
+    client = make_client()
+    make_customer(client=client)
+    for number in ("T1", "T2"):
+        place_order(client=client, number=number)
+    lin = make_staff("lin", "export_rows", *VIEWS)
+    worker.start()
+
+    export = ask(lin)
+
+    wait_until_finished(export)
+    assert (export.status, export.error, export.rows_done) == ("done", "", 2)
+    assert [row["client's order number"] for row in table_of(export)] == ["T2", "T1"]
+
+
+def wait_until_finished(export):
+    ends = time.monotonic() + PATIENCE_S
+    while export.status in {"queued", "running"} and time.monotonic() < ends:
+        time.sleep(0.2)
+        export.refresh_from_db()
