@@ -218,7 +218,9 @@ class Timeline:
         if charge.paid_at is not None:
             yield Entry(
                 at=charge.paid_at, title=_("Paid"), amount_fen=charge.paid_fen,
-                facts=self._reader.facts((_("number"), charge.number), (_("gateway's number"), charge.gateway_trade_no)),
+                facts=self._reader.facts(
+                    (_("number"), charge.number), (_("gateway's number"), charge.gateway_trade_no)
+                ),
                 **shown,
             )  # fmt: skip
 
@@ -266,7 +268,9 @@ class Timeline:
             )
             yield Entry(
                 at=refund.requested_at, title=_("Refund asked for"), actor=refund.requested_by,
-                facts=self._reader.facts(*facts, *money, (_("why"), refund.get_kind_display()), (_("reason"), refund.reason)),
+                facts=self._reader.facts(
+                    *facts, *money, (_("why"), refund.get_kind_display()), (_("reason"), refund.reason)
+                ),
                 **shown,
             )  # fmt: skip
             if refund.decided_at is not None:

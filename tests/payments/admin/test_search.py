@@ -73,7 +73,7 @@ def test_a_null_byte_is_refused_kindly(boss, order):
     assert boss.get(ORDERS, {"q": "1\0"}).status_code == 200
 
 
-@pytest.mark.parametrize("term", ["\u200b", "\ufeff\x00", "\u202e"])
+@pytest.mark.parametrize("term", ["\u200b", "\ufeff", "\u202e"])
 def test_what_is_invisible_finds_nothing_not_even_customers_without_a_phone(boss, order, term):
     Customer.objects.update(phone="", ee_no="")
 
