@@ -57,12 +57,27 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--english", type=int, default=200_000, help="orders of one customer of the English app: 10,000 pages"
     )
+    parser.add_argument(
+        "--volume", type=int, default=50_000, help="orders before staff, unless the environment names databases"
+    )
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
 
+def _with_history(orders: int) -> str:
+    """Return the URL of a database of its own with a history of so many orders; none is made where one is named."""
+    from bench import desk  # noqa: PLC0415
+
+    if desk.LARGE in os.environ:
+        return os.environ[desk.LARGE]
+    url = house.another_database("volume")
+    for command in (["migrate", "--verbosity=0"], ["demo_volume", f"--orders={orders}"]):
+        house.manage(*command, url=url)
+    return url
+
+
 def _measure(room, options):
-    from bench import counts, english, rates, stale, world  # noqa: PLC0415  models can be imported once Django is set up
+    from bench import counts, desk, english, rates, stale, world  # noqa: PLC0415  models can be imported once Django is set up
 
     keys = world.make()
     house.vacuum()
@@ -74,6 +89,7 @@ def _measure(room, options):
             lines += [*rates.pay(setting), *rates.detail(setting), *rates.hot(setting)]
     lines += stale.closing_stale(keys, stale=options.stale, rounds=STALE_ROUNDS)
     lines += english.lists(keys, orders=options.english)
+    lines += desk.measure(url=_with_history(options.volume))
     return sorted(lines, key=lambda line: int(line.name[1:].split()[0]))
 
 

@@ -17,18 +17,21 @@ from partner_orders import shipping
 from payments.charges import queries as charges
 from payments.charges import settlement, sweep
 from payments.closing import queries as closing
+from payments.exports import operations as exports
+from payments.exports.states import Status as ExportStatus
 from payments.figures import operations as figures
-from payments.models import GatewayBill, InboundNotification, Order, WebhookDelivery
+from payments.models import Export, GatewayBill, InboundNotification, Order, RefundBatchLine, WebhookDelivery
 from payments.outbox import operations as outbox
 from payments.outbox.models import DeliveryStatus
 from payments.reconciliation import operations as reconciliation
 from payments.reconciliation import schedule
+from payments.refunds import batches, submission
 from payments.refunds import queries as refunds
-from payments.refunds import submission
 
 TITLES: dict[str, Any] = {
     sweep.TASK: _("Ask gateways about payments"),
     submission.TASK: _("Tell and ask gateways about refunds"),
+    batches.TASK: _("Ask for the refunds of many orders"),
     "payments.close_stale_orders": _("Close orders whose time has run out"),
     settlement.LATE_MONEY_TASK: _("Give back money that came late or twice"),
     "payments.process_due_notifications": _("Process notifications that were left"),
@@ -41,6 +44,9 @@ TITLES: dict[str, Any] = {
     reconciliation.TASK: _("Compare gateways' bills"),
     "payments.audit": _("Audit the books"),
     "payments.prune_refused_notifications": _("Prune refused notifications"),
+    "payments.clear_ended_sessions": _("Clear sessions that have ended"),
+    exports.TASK: _("Write exports"),
+    "payments.prune_exports": _("Delete old files of exports"),
 }
 
 log = structlog.get_logger(__name__)
@@ -68,6 +74,7 @@ def due(*, at: datetime.datetime) -> dict[str, QuerySet[Any]]:
     return {
         sweep.TASK: charges.due_for_query(at=at),
         submission.TASK: refunds.due_for_query(at=at),
+        batches.TASK: RefundBatchLine.objects.filter(due_at__lte=at),
         "payments.close_stale_orders": closing.due(at=at),
         settlement.LATE_MONEY_TASK: refunds.surplus_due(),
         "payments.process_due_notifications": InboundNotification.objects.filter(due_at__lte=at),
@@ -77,4 +84,5 @@ def due(*, at: datetime.datetime) -> dict[str, QuerySet[Any]]:
         deliveries.TASK: EnglishOrder.objects.filter(deliver_due_at__lte=at),
         returns.TASK: returns.to_settle(),
         reconciliation.TASK: GatewayBill.objects.filter(next_try_at__lte=at, day__gte=schedule.oldest_day(at)),
+        exports.TASK: Export.objects.filter(status=ExportStatus.QUEUED),
     }

@@ -12,8 +12,9 @@ from django.db import transaction
 from django.utils.translation import pgettext_lazy
 
 LOOK_UP = (
-    "payments.view_order", "payments.view_charge", "payments.view_refund", "payments.view_customer",
-    "payments.view_appointment", "payments.view_inboundnotification", "payments.view_outboxevent",
+    "payments.view_order", "payments.view_charge", "payments.view_refund", "payments.view_refundbatch",
+    "payments.view_customer", "payments.view_appointment", "payments.view_inboundnotification",
+    "payments.view_outboxevent",
     "payments.view_webhookdelivery", "checkout.view_checkoutorder", "partner_orders.view_partnerorder",
     "partner_orders.view_giftpack", "partner_orders.view_coupon", "partner_orders.view_customercoupon",
     "partner_orders.view_customerlevel", "partner_orders.view_userlevel", "partner_orders.view_address",

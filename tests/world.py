@@ -26,6 +26,7 @@ from payments.models import (
     BillLine,
     Customer,
     Difference,
+    Export,
     GatewayAccount,
     GatewayBill,
     Order,
@@ -140,6 +141,13 @@ def place_order(*, client, number="T1", total_fen=100, shipping_fen=0):
     )  # fmt: skip
     placed = checkout.pay(client=client, command=command, at=timezone.now())
     return Order.objects.get(pk=placed.order_id)
+
+
+def make_export(*, user):
+    """Somebody has asked for the list of orders as a file."""
+    return Export.objects.create(
+        requested_by=user, model="payments.order", format="csv", language="en", reason="month's end"
+    )
 
 
 def make_difference(*, charge):

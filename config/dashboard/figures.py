@@ -8,18 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.db.models import Max, Sum
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from config.dashboard.shown import change, count, count_text, listing, plain, rows_seen_by, share, whole_yuan, yuan
 from payments.charges.models import Tender
 from payments.days import SHANGHAI, day_of
 from payments.models import DayFigure, Order
-from payments.money import yuan_number
+from payments.money import yuan_text
 from payments.orders.operations import CLOSABLE
 
 DAYS = 30
@@ -146,7 +146,7 @@ class Figures:
         return Card(title=title, value=shown(now), before=before)
 
     def families(self) -> list[Part]:
-        names = {family: capfirst(apps.get_app_config(family).verbose_name) for family in self.by_family}
+        names = {family: apps.get_app_config(family).verbose_name for family in settings.ORDER_FAMILIES}
         return _parts(self.by_family, names, number="orders_made")
 
     def tenders(self) -> list[Part]:
@@ -175,8 +175,8 @@ class Figures:
         return json.dumps(CHART_OPTIONS)
 
     def money_chart(self) -> str:
-        received = self._series(lambda sums: str(yuan_number(max(0, received_fen(sums)))))
-        refunded = self._series(lambda sums: str(yuan_number(sums["refunded_fen"])))
+        received = self._series(lambda sums: yuan_text(received_fen(sums)))
+        refunded = self._series(lambda sums: yuan_text(sums["refunded_fen"]))
         return self._chart(
             {"label": _("Received"), "data": received, "backgroundColor": BRAND},
             {"label": _("Refunded"), "data": refunded, "backgroundColor": AMBER},

@@ -22,6 +22,7 @@ class AppointmentAdmin(ReadOnlyAdmin):
     masked = {"appointment_for": masking.name}
     list_display = ("order", "appointment_time", "appointment_for", "shown_state", "confirmed_at")
     list_filter = (("appointment_time", DayFilter), client_filter("order__client"))
+    days = "appointment_time"
     list_select_related = ("order",)
     search_fields = ("order",)
     search_help_text = _("Number of the order, or exactly for whom")

@@ -16,6 +16,7 @@ class AuditRowAdmin(ReadOnlyAdmin):
         ("at", DayFilter), ("actor", text_filter("user:lin")), ("action", text_filter("refund.approve")),
     )  # fmt: skip
     days = "at"
+    days_by_id = True
     export_fields = {
         "at": _("at"), "actor": _("actor"), "action": _("action"), "subject": _("subject"),
         "request_id": _("request id"), "detail": _("detail"),

@@ -18,12 +18,12 @@ from structlog.contextvars import get_contextvars
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.forms import ActionForm
-from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from payments import audit
 from payments.admin.filters import DaysForm, day_of, midnight
 from payments.admin.lists import ListAdmin
+from payments.admin.paging import Pages
 from payments.admin.sight import MaskedAdmin, ScopedAdmin
 from payments.errors import OnetillError
 from payments.money import yuan_text
@@ -83,7 +83,7 @@ class PlainAdmin(ListAdmin, ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     list_filter_submit = True
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    paginator = InfinitePaginator
+    paginator = Pages
     sortable_by: ClassVar[tuple[str, ...]] = ()
     ordering: tuple[str, ...] = ("-id",)
     actions: tuple[str, ...] | None = None

@@ -71,6 +71,7 @@ class ChargeAdmin(FormPagesAdmin, DecidingAdmin):
     )  # fmt: skip
     list_select_related = ("order",)
     days = "created_at"
+    days_by_id = True
     export_fields = {
         "number": _("number"), "order__number": _("order number"), "order__client__name": _("client"),
         "tender": _("tender"), "mode": _("mode"), "gateway_account__name": _("gateway account"),

@@ -34,6 +34,8 @@ class CustomerAdmin(FormPagesAdmin, ReadOnlyAdmin):
     masked = {"real_name": masking.name, "phone": masking.phone}
     list_display = ("user_id", "client", "ee_no", "real_name", "phone", "is_frozen", "created_at")
     list_filter = (("created_at", DayFilter), client_filter("client"), ("is_frozen", BooleanRadioFilter))
+    days = "created_at"
+    days_by_id = True
     export_fields = {
         "client__name": _("client"), "user_id": _("user id"), "ee_no": _("employee number"),
         "real_name": _("real name"), "phone": _("phone"), "is_frozen": _("frozen"), "created_at": _("created at"),

@@ -11,7 +11,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.formats import localize
 from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
@@ -122,7 +121,7 @@ class ExportAdmin(ReadOnlyAdmin):
         )
 
     def _ask_context(self, request: HttpRequest, model: str, form: AskForm, filters: str) -> dict[str, Any]:
-        most = {str(Format(kind).label): localize(rows) for kind, rows in ROWS_MAX.items()}
+        most = {str(Format(kind).label): f"{rows:,}" for kind, rows in ROWS_MAX.items()}
         persons = _("as they are") if masking.sees_persons(request.user) else _("behind stars, as on the list")
         facts = [
             (_("List"), _name_of(model)),
@@ -141,7 +140,7 @@ class ExportAdmin(ReadOnlyAdmin):
     def state(self, request: HttpRequest, pk: int) -> JsonResponse:
         """How far it is, for the page's script."""
         export = self._own_or_seen(request, pk)
-        return JsonResponse({"rows": localize(export.rows_done), "is_finished": export.status not in UNFINISHED})
+        return JsonResponse({"rows": f"{export.rows_done:,}", "status": export.status})
 
     def file(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         export = self._own_or_seen(request, pk)
@@ -167,6 +166,7 @@ class ExportAdmin(ReadOnlyAdmin):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         export: Export = kwargs["obj"]
+        context["rows_so_far"] = f"{export.rows_done:,}"
         context["is_unfinished"] = export.status in UNFINISHED
         context["is_there"] = export.status == Status.DONE and export.pruned_at is None
         context["is_own"] = export.requested_by_id == request.user.pk
@@ -194,7 +194,7 @@ class ExportAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("size"))
     def size(self, export: Export) -> str | None:
-        return f"{localize(-(-export.bytes // 1024))} KiB" if export.bytes else None
+        return f"{-(-export.bytes // 1024):,} KiB" if export.bytes else None
 
     @display(description=_("status"), label=COLOURS)  # type: ignore[untyped-decorator]
     def shown_status(self, export: Export) -> tuple[str, str]:

@@ -56,7 +56,7 @@ def midnight(day: datetime.date) -> datetime.datetime:
 
 def days_looked_at(request: HttpRequest, path: str) -> tuple[datetime.date, datetime.date]:
     """Return the first and the last day that a costly filter looks at."""
-    first, last = (_chosen_day(request, f"{path}_{end}") for end in ("from", "to"))
+    first, last = days_chosen(request, path)
     last = last or timezone.localdate()
     return first or last - datetime.timedelta(days=DAYS_LOOKED_AT - 1), last
 
@@ -66,6 +66,11 @@ def _chosen_day(request: HttpRequest, parameter: str) -> datetime.date | None:
         return day_of(next(iter(request.GET.getlist(parameter)), ""))
     except forms.ValidationError:  # its own filter says so, and shows nothing
         return None
+
+
+def days_chosen(request: HttpRequest, path: str) -> tuple[datetime.date | None, datetime.date | None]:
+    """Return the first and the last day that were chosen, as far as they are days."""
+    return _chosen_day(request, f"{path}_from"), _chosen_day(request, f"{path}_to")
 
 
 class CostlyFilter(admin.ListFilter):
@@ -214,13 +219,30 @@ def text_filter(example: str) -> type[TextFilter]:
     return type("TextFilterLike", (TextFilter,), {"example": example})
 
 
+def troubles(chosen: list[Any]) -> Iterator[str]:
+    """Yield what cannot be read of what was entered: the fields themselves are folded away."""
+    for one in chosen:
+        form = getattr(one, "form", None) or _days_form(one)
+        for errors in form.errors.values() if form else ():
+            yield f"{one.title}: {errors[0]}"
+
+
+def _days_form(one: Any) -> forms.Form | None:
+    made: type[forms.Form] | None = getattr(one, "form_class", None)
+    if made is None or not issubclass(made, DaysForm):
+        return None
+    return made(name=one.parameter_name, data=one.used_parameters)
+
+
 def in_words(filters: list[Any], changes: Any) -> Iterator[str]:
     """Yield what each filter that is chosen says: `status: paid`, `total (yuan): 5 – 21.40`."""
     for one in filters:
-        chosen = [str(value) for value in _values(one) if str(value or "").strip()]
-        if chosen:
+        chosen = [str(value or "").strip() for value in _values(one)]
+        if any(chosen):
             form = next(iter(one.choices(changes))).get("form")
-            yield f"{one.title}: {' – '.join(_in_words(form, value) for value in chosen)}"
+            is_range = str(one.expected_parameters()[-1]).endswith("_to")
+            words = [_in_words(form, value) for value in chosen if value or is_range]
+            yield f"{one.title}: {(' – ' if is_range else ', ').join(words).strip()}"
 
 
 def _in_words(form: forms.Form | None, value: str) -> str:
@@ -236,7 +258,7 @@ def _only_texts(parameters: dict[str, Any]) -> dict[str, Any]:
 def _values(chosen: Any) -> list[Any]:
     """What a filter was given, each a text: some keep lists of one."""
     found = [chosen.used_parameters.get(name) for name in chosen.expected_parameters()]
-    return [value[0] if isinstance(value, list) and value else value for value in found if value != []]
+    return [next(iter(value), None) if isinstance(value, list) else value for value in found]
 
 
 def _name_ends(form: Any) -> None:

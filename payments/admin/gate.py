@@ -25,17 +25,21 @@ class StaffGate:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path.startswith(reverse("admin:index")):
-            sessions.touch(session=request.session, at=timezone.now())
-            if (answer := _turned_away(request)) is not None:
-                return answer
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponse | None:
+        """Django calls it once it knows where the request goes. What is in the admin's namespace is the back-office."""
+        match = request.resolver_match
+        if match is None or "admin" not in match.namespaces:
+            return None
+        sessions.touch(session=request.session, at=timezone.now())
+        return None if match.view_name in OPEN else _turned_away(request)
 
 
 def _turned_away(request: HttpRequest) -> HttpResponse | None:
     """Return where somebody is led who may not go on without a second factor."""
     user: Any = request.user
-    if request.path in {reverse(name) for name in OPEN} or not rights.is_confined(user):
+    if not rights.is_confined(user):
         return None
     answer: HttpResponse
     if request.method not in {"GET", "HEAD"}:

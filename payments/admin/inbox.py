@@ -79,6 +79,8 @@ class InboundNotificationAdmin(FormPagesAdmin, DecidingAdmin):
     list_filter = (
         ("received_at", DayFilter), ("verdict", ChoicesRadioFilter), client_filter("charge__order__client"),
     )  # fmt: skip
+    days = "received_at"
+    days_by_id = True
     list_select_related = ("charge",)
     search_fields = ("charge__number", "charge__order__number")
     search_help_text = _("Number of the charge or its order, or the notification's own")

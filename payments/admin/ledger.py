@@ -16,6 +16,7 @@ class TransferAdmin(ReadOnlyAdmin):
     list_display = ("id", "debit", "credit", yuan("amount_fen", _("amount")), "kind", "reference", "at")
     list_filter = (("at", DayFilter), ("kind", ChoicesRadioFilter), ("amount_fen", AmountFilter))
     days = "at"
+    days_by_id = True
     export_fields = {
         "id": "#", "debit": _("debit"), "credit": _("credit"), "amount_fen": _("amount (yuan)"), "kind": _("kind"),
         "reference": _("reference"), "order__number": _("order number"), "at": _("at"),

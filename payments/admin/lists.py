@@ -5,6 +5,7 @@ Its way out is `export_fields`: what of a row may be taken out, under which head
 too.
 """
 
+import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -18,7 +19,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.views import ChangeList
 
-from payments.admin import cells, filters
+from payments.admin import cells, days, filters
 from payments.exports.tables import PERMISSION, Table
 from payments.transactions import is_out_of_time
 
@@ -31,6 +32,7 @@ class Changes(ChangeList):  # type: ignore[misc]
 
     def get_results(self, request: HttpRequest) -> None:
         self.sentence = next((one.sentence(request) for one in self._costly()), "")
+        self.troubles = list(filters.troubles(self.filter_specs))
         self.export_address = _export_address(self, request)
         if not hasattr(request, WITHOUT_ROWS):
             super().get_results(request)
@@ -39,6 +41,30 @@ class Changes(ChangeList):  # type: ignore[misc]
         self.result_count, self.full_result_count, self.show_full_result_count = 0, None, False
         self.show_admin_actions, self.can_show_all, self.multi_page = False, True, False
         self.paginator = self.model_admin.get_paginator(request, self.result_list, self.list_per_page)
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """Days that an index answers are walked along it: in the order of ids, those of last year lie far off."""
+        pages = self.model_admin
+        if any(self._days(request)) and not pages.days_by_id:
+            return [f"-{pages.days}", "-pk"]
+        return list(super().get_ordering(request, queryset))
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
+        if not self.model_admin.days_by_id:
+            return rows
+        first, last = self._days(request)
+        return days.bounded(
+            rows, self.model_admin.days, start=filters.midnight(first) if first else None,
+            end=filters.midnight(last + datetime.timedelta(days=1)) if last else None,
+        )  # fmt: skip
+
+    def _days(self, request: HttpRequest) -> tuple[datetime.date | None, datetime.date | None]:
+        """Return the first and the last day that the list is narrowed to, as far as there are any."""
+        path = self.model_admin.days
+        if not path:
+            return None, None
+        return filters.days_looked_at(request, path) if self._costly() else filters.days_chosen(request, path)
 
     def apply_select_related(self, qs: QuerySet[Any]) -> QuerySet[Any]:
         found: QuerySet[Any] = super().apply_select_related(qs)
@@ -61,7 +87,8 @@ class Changes(ChangeList):  # type: ignore[misc]
 
 
 class ListAdmin:
-    days: ClassVar[str] = ""  # path to the time that costly filters are kept within
+    days: ClassVar[str] = ""  # path to the time by which days are chosen, and that costly filters are kept within
+    days_by_id: ClassVar[bool] = False  # found among the ids, where no index leads through the times
     list_prefetch: ClassVar[tuple[Any, ...]] = ()
     list_before_template = "back_office/list_head.html"
     export_fields: ClassVar[dict[str, Any]] = {}

@@ -10,7 +10,7 @@ from payments.charges.models import CASH, Tender
 from payments.models import Charge, Order
 from payments.money import yuan_text
 
-TITLE_SHOWN_MAX = 20
+TITLE_SHOWN_MAX = 14
 
 
 class OrderColumns:

@@ -10,7 +10,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
-from unfold.decorators import display
 
 from payments.admin import refund_many
 from payments.admin.base import DayFilter, ReadOnlyAdmin, ReadOnlyInline, linked
@@ -19,8 +18,6 @@ from payments.money import yuan_text
 from payments.refunds import batches
 from payments.refunds.states import LineStatus
 from payments.staff.queries import clients_of
-
-COLOURS = {LineStatus.WAITING.value: "info", LineStatus.DONE.value: "success", LineStatus.REFUSED.value: "danger"}
 
 
 def lines_within_sight(request: HttpRequest) -> QuerySet[RefundBatchLine]:
@@ -31,7 +28,7 @@ def lines_within_sight(request: HttpRequest) -> QuerySet[RefundBatchLine]:
 
 class LineInline(ReadOnlyInline):
     model = RefundBatchLine
-    fields = readonly_fields = ("of_order", "amount", "shown_status", "of_refund", "why")
+    fields = readonly_fields = ("of_order", "amount", "status", "of_refund", "why")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever may see a batch sees its lines."""
@@ -47,10 +44,6 @@ class LineInline(ReadOnlyInline):
     @admin.display(description=_("amount"))
     def amount(self, line: RefundBatchLine) -> str:
         return f"¥{yuan_text(line.amount_fen)}"
-
-    @display(description=_("status"), label=COLOURS)  # type: ignore[untyped-decorator]
-    def shown_status(self, line: RefundBatchLine) -> tuple[str, str]:
-        return line.status, line.get_status_display()
 
     @admin.display(description=_("refund"))
     def of_refund(self, line: RefundBatchLine) -> SafeString | None:

@@ -7,7 +7,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.timesince import timesince
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -77,7 +77,7 @@ class ApproveForm(DecideForm):
             refund_id=self.row.pk, actor=actor, reason=self.cleaned_data["reason"], at=timezone.now()
         )  # fmt: skip
         told = {"number": refund.number, "status": refund.get_status_display()}
-        return _now("Refund %(number)s is approved: %(status)s.") % told
+        return gettext("Refund %(number)s is approved: %(status)s.") % told
 
 
 class RefuseForm(DecideForm):
@@ -85,7 +85,7 @@ class RefuseForm(DecideForm):
         refund = refunds.refuse(
             refund_id=self.row.pk, actor=actor, reason=self.cleaned_data["reason"], at=timezone.now()
         )  # fmt: skip
-        return _now("Refund %s is refused: nothing goes back, and what it kept reserved is free.") % refund.number
+        return gettext("Refund %s is refused: nothing goes back, and what it kept reserved is free.") % refund.number
 
 
 class AskForm(DeedForm):
@@ -108,7 +108,7 @@ class AskForm(DeedForm):
 
     def carry_out(self, *, actor: str, request_id: str) -> str:
         legs = submission.ask_now(refund_id=self.row.pk, actor=actor, at=timezone.now(), request_id=request_id)
-        return _now("The gateway says: %s.") % ", ".join(_said(leg) for leg in legs)
+        return gettext("The gateway says: %s.") % ", ".join(_said(leg) for leg in legs)
 
 
 def _said(leg: RefundLeg) -> str:

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -180,9 +180,9 @@ def _plan(order: Order, charges: list[Charge], split: refunds.Split, form: Refun
     alone_fen = queries.refunded_alone_fen(order_ids=[order.pk]).get(order.pk, 0)
     needs_another = queries.needs_second_person(order=order, amount_fen=sum_fen, alone_fen=alone_fen)
     words = {"sum": yuan_text(sum_fen), "where": refund_plans.where(split)}
-    button = (
-        _now("Ask for a refund of ¥%(sum)s to %(where)s") if needs_another else _now("Refund ¥%(sum)s to %(where)s")
-    )
+    button = gettext("Refund ¥%(sum)s to %(where)s")
+    if needs_another:
+        button = gettext("Ask for a refund of ¥%(sum)s to %(where)s")
     limit_fen = order.client.approval_above_fen
     return {
         "plan": refund_plans.lines(split, charges=charges) if split else [],

@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -118,7 +118,10 @@ def _confirmed(request: HttpRequest, *, context: dict[str, Any]) -> HttpResponse
             messages.error(request, error.sentence())
             form = _new_form(form.cleaned_data["reason"])
         else:
-            return redirect("admin:payments_refundbatch_change", batch.pk)
+            if request.user.has_perm("payments.view_refundbatch"):
+                return redirect("admin:payments_refundbatch_change", batch.pk)
+            messages.success(request, _("Each of these orders is refunded now, one after the other."))
+            return redirect("admin:payments_order_changelist")
     return _foreseen(request, list(seen.values()), context=context, form=form)
 
 
@@ -150,7 +153,7 @@ def _foreseen(
         "unknown": unknown or [],
         "sum": words["sum"],
         "to_approve": sum(one.needs_second_person for one in can),
-        "button": _now("Refund %(count)d orders, ¥%(sum)s in all") % words,
+        "button": gettext("Refund %(count)d orders, ¥%(sum)s in all") % words,
         "reasons": REASONS,
     }
     return TemplateResponse(request, "back_office/refund_many.html", context)

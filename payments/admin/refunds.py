@@ -94,16 +94,18 @@ class RefundAdmin(FormPagesAdmin, DecidingAdmin):
 
         return view
 
+    def buttons(self, request: HttpRequest, row: Any) -> list[tuple[str, Any]]:
+        """Whoever asked for a refund finds no button to decide on it."""
+        offered = super().buttons(request, row)
+        deciding = {reverse(f"admin:{self._url(name)}", args=[row.pk]) for name in ("approve", "refuse")}
+        return [button for button in offered if button[0] not in deciding or not _is_mine(request, row)]
+
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        """Whoever asked for a refund finds no button to decide on it, but is told who does."""
-        response: Any = super().render_change_form(request, context, **kwargs)
-        refund = kwargs.get("obj")
-        if refund is not None and refund.status == Status.TO_APPROVE and refund.requested_by == actor_of(request):
-            deciding = {reverse(f"admin:{self._url(name)}", args=[refund.pk]) for name in ("approve", "refuse")}
-            pages = [page for page in response.context_data["form_pages"] if page[0] not in deciding]
-            response.context_data["form_pages"] = pages
+        """Whoever asked for a refund that waits is told that a colleague decides."""
+        response: HttpResponse = super().render_change_form(request, context, **kwargs)
+        if _is_mine(request, kwargs["obj"]) and refund_deeds.is_to_decide(kwargs["obj"]):
             messages.info(request, refunds.SamePerson.message)
-        return response  # type: ignore[no-any-return]
+        return response
 
     def find(self, term: str) -> Iterable[QuerySet[Refund]]:
         yield from super().find(term)
@@ -136,3 +138,7 @@ class RefundAdmin(FormPagesAdmin, DecidingAdmin):
             request, queryset, keep,
             lambda count: ngettext("%d refund not approved.", "%d refunds not approved.", count) % count,
         )  # fmt: skip
+
+
+def _is_mine(request: HttpRequest, refund: Refund) -> bool:
+    return refund.requested_by == actor_of(request)

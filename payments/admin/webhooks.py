@@ -82,6 +82,7 @@ class OutboxEventAdmin(SendingAgainAdmin):
     masked = {"body": masking.all_of}
     list_display = ("uid", "kind", "order", "version", "client", "created_at", "dispatched_at")
     list_filter = (("created_at", DayFilter), ("kind", ChoicesRadioFilter), client_filter("client"))
+    days = "created_at"
     list_select_related = ("order", "client")
     search_fields = ("uid", "order__number")
     search_help_text = _("Event id, or the order's number")

@@ -108,6 +108,9 @@ class Charge(models.Model):
                 condition=Q(gateway_account__isnull=False, paid_at__isnull=False),
             ),
             models.Index(name="charge_surplus", fields=["id"], condition=Q(status=Status.SURPLUS)),
+            # For staff's lists, of what points do not pay: those are nearly all, and cost no more for it.
+            models.Index(name="charge_by_status", fields=["status", "-id"], condition=~Q(status=Status.SUCCEEDED)),
+            models.Index(name="charge_by_tender", fields=["tender", "-id"], condition=~Q(tender=Tender.POINTS)),
             BrinIndex(name="charge_by_time", fields=["created_at"], autosummarize=True),
         ]
 

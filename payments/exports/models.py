@@ -88,7 +88,7 @@ class Export(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.model} #{self.pk}"
+        return f"#{self.pk}"
 
     @property
     def subject(self) -> str:

@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Iterator
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
@@ -69,7 +70,7 @@ def request(
     tables.check_may_export(user=user, model=model)
     filters = tables.table(user=user, model=model, query=query).filters
     with transaction():
-        type(user).objects.select_for_update(of=("self",), no_key=True).get(pk=user.pk)
+        get_user_model().objects.select_for_update(of=("self",), no_key=True).get(pk=user.pk)
         if Export.objects.filter(requested_by=user, status__in=UNFINISHED).count() >= WAITING_MAX:
             raise TooManyWaiting(most=WAITING_MAX)
         export = Export.objects.create(

@@ -70,6 +70,9 @@ class InboundNotification(models.Model):
                 fields=["received_at"],
                 condition=~Q(verdict__in=GENUINE),
             ),
+            models.Index(
+                name="notification_by_verdict", fields=["verdict", "-id"], condition=~Q(verdict=Verdict.ACCEPTED)
+            ),
         ]
 
     def __str__(self) -> str:

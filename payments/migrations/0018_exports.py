@@ -47,7 +47,7 @@ DROP FUNCTION payments_guard_export();
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0016_manual_deeds"),
+        ("payments", "0017_admin_indexes"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -124,6 +124,9 @@ class Order(models.Model):
             ),
             models.Index(name="order_fulfil_due", fields=["fulfil_due_at"], condition=Q(fulfil_due_at__isnull=False)),
             models.Index(name="order_flagged", fields=["money_flag", "-id"], condition=~Q(money_flag="")),
+            # For staff's lists. What most orders are is found at once without one, and costs no payment.
+            models.Index(name="order_by_status", fields=["status", "-id"], condition=~Q(status=Status.PAY_FINISHED)),
+            models.Index(name="order_by_kind", fields=["kind", "-id"], condition=~Q(kind=OrderKind.GOODS)),
         ]
 
     def __str__(self) -> str:

@@ -78,6 +78,7 @@ class Refund(models.Model):
                 name="refund_not_made", fields=["id"], condition=Q(status__in=(Status.FAILED, Status.REFUSED))
             ),
             models.Index(name="refund_by_requested", fields=["requested_at"]),
+            models.Index(name="refund_by_kind", fields=["kind", "-id"], condition=~Q(kind=Kind.ORDER)),
         ]
 
     def __str__(self) -> str:

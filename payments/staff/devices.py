@@ -27,7 +27,8 @@ from payments.transactions import transaction, transaction_required
 
 __all__ = ["new_key"]
 
-CODE = re.compile(r"[0-9]{6}", re.ASCII)
+CODE = re.compile(r"[0-9]{6}")
+RECOVERY_CODE = re.compile(r"[0-9]{12}")
 SEPARATORS = re.compile(r"[\s-]+")
 RECOVERY_CODES = 10
 RECOVERY_LENGTH = 12  # digits, which the keyboard has that a phone shows for one-time codes
@@ -60,13 +61,19 @@ def recovery_codes_left(*, user_id: int) -> int:
 
 
 def match(*, user_id: int, token: str) -> Device | None:
-    """Use up the code, and return the device that it is of. Each device is asked for what it may have given alone."""
+    """
+    Use up the code, and return the device that it is of.
+
+    Each device is asked for what it may have given alone: what has no code's shape slows nobody's next try down.
+    """
     token = SEPARATORS.sub("", token)
     with transaction():
         if CODE.fullmatch(token):
             devices = TOTPDevice.objects.filter(user_id=user_id, confirmed=True)
-        else:
+        elif RECOVERY_CODE.fullmatch(token):
             devices, token = StaticDevice.objects.filter(user_id=user_id, confirmed=True), _kept(token)
+        else:
+            return None
         device = devices.select_for_update().first()
         return device if device is not None and device.verify_token(token) else None
 

@@ -13,7 +13,7 @@ document.addEventListener("DOMContentLoaded", () => {
       const answer = await fetch(told.dataset.exportState, { headers: { accept: "application/json" } });
       const state = await answer.json();
       const rows = told.querySelector("[data-export-rows]");
-      if (state.is_finished || (!rows && state.rows !== "0")) {
+      if (state.status !== told.dataset.exportStatus) {
         window.location.reload();
         return;
       }

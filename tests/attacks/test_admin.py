@@ -29,7 +29,7 @@ from tests.calls import post, signed
 from tests.checkout.test_documents import PAY
 from tests.english_app import world as learners
 from tests.partner_orders import world as partners
-from tests.world import make_difference, make_memory_account, make_requests
+from tests.world import make_difference, make_export, make_memory_account, make_requests
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +56,7 @@ def book(client, shop, alipay):
     WebhookEndpoint.objects.create(client=placed.client, url="https://www.example.com/hook")
     outbox.dispatch(at=timezone.now())
     figures.compute(day=day_of(timezone.now()), at=timezone.now())
+    make_export(user=placed.client.user)
     partners.make_something_of_every_kind(client=partners.make_partner_client(name="partner"))
     learners.make_something_of_every_kind(client=learners.make_english_client(app_id=3))  # shop and rival have 1 and 2
     return placed

@@ -12,6 +12,7 @@ from payments.days import day_of
 from payments.figures import operations as figures
 from payments.models import DayFigure
 from tests.config.dashboard.page import answer, figure, index, received
+from tests.payments.admin.test_pages import text
 from tests.payments.refunds.shop import paid_order, refund
 from tests.world import make_client, make_customer, place_order
 
@@ -86,13 +87,30 @@ def test_the_charts_and_their_table_show_thirty_days_and_leave_out_what_is_missi
     )
     today = day_of(timezone.now())
     assert money["labels"] == [f"{today - datetime.timedelta(days=n):%m-%d}" for n in range(29, -1, -1)]
-    assert money["datasets"][0]["data"] == ["0", *[None] * 28, "123.45"]
+    assert money["datasets"][0]["data"] == ["0.00", *[None] * 28, "123.45"]
     assert orders["datasets"][0]["data"] == [5, *[None] * 28, 0]
     (table,) = re.findall(r"<details.*?<tbody>(.*?)</tbody>", response.content.decode(), re.DOTALL)
     assert re.findall(r"<t[hd].*?>(.*?)</t[hd]>", table) == [
         *(str(today), "¥123.45", "¥0.00", "0", "0"),
         *(str(today - datetime.timedelta(days=29)), "¥0.00", "¥0.00", "5", "0"),
     ]
+
+
+def test_a_day_that_gave_back_more_than_it_took_is_below_zero():
+    shop = make_client()
+    figure(shop, tender="points", released_fen=50, releases=1)
+
+    response = answer(boss=True)
+
+    assert "Received −¥0.50" in " ".join(text(response).split())
+    assert "&quot;-0.50&quot;" in response.content.decode()
+
+
+def test_a_family_that_is_not_there_any_more_is_called_by_its_key():
+    shop = make_client()
+    received(shop, 100, family="mail_order")
+
+    assert "Mail_order 0 ¥1.00" in index(boss=True)
 
 
 def test_staff_of_a_client_see_its_figures_alone():
@@ -134,6 +152,9 @@ def test_orders_that_wait_for_payment_are_counted_now():
         place_order(client=client, number=f"T{n}")
 
     assert "Waiting for payment 3" in index(*MONEY)
+    assert (
+        'href="/admin/payments/order/?status__in=unpaid,point_paid"' in answer(boss=True, name="zhao").content.decode()
+    )
     assert "Waiting for payment" not in index("view_dayfigure", name="wang")
 
 

@@ -18,7 +18,7 @@ from payments.refunds.batches import Chosen
 from payments.refunds.operations import RefundCommand
 from tests.english_app import world as learners
 from tests.partner_orders import world as partners
-from tests.world import make_client, make_customer, make_difference, make_memory_account, make_requests
+from tests.world import make_client, make_customer, make_difference, make_export, make_memory_account, make_requests
 
 
 @pytest.fixture
@@ -60,6 +60,7 @@ def book(order):
     make_requests(client=order.client)
     partners.make_something_of_every_kind(client=partners.make_partner_client(name="partner"))
     learners.make_something_of_every_kind(client=learners.make_english_client())
+    make_export(user=order.client.user)
 
 
 @pytest.fixture

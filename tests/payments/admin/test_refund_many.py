@@ -81,7 +81,7 @@ def test_first_what_would_become_of_each_is_shown_and_nothing_moves(lin, orders)
         (f"{orders[2]} {orders[2].title}", "¥40.00", "in memory ¥40.00", "–"),
         ("together", "¥160.00", "", "1"),
     ]
-    said = text(answer)
+    said = " ".join(text(answer).split())
     assert f"{orders[3]} · This order is not paid in full, so nothing can be refunded." in said
     assert "1 of them needs a second person: it becomes a request." in said
     assert "Refund 3 orders, ¥160.00 in all" in said
@@ -187,6 +187,16 @@ def test_who_may_not_refund_many_does_not(orders, missing):
     assert someone.post(NEW, fields).status_code == 403
     assert 'name="line"' not in choose(someone, orders).content.decode()
     assert nothing_moved()
+
+
+def test_who_may_not_look_at_batches_is_led_back_to_the_orders(orders):
+    someone = browser("someone", *(set(MAY) - {"view_refundbatch"}))
+
+    answer = confirm(someone, form_of(choose(someone, orders)))
+
+    assert answer.redirect_chain == [(ORDERS, 302)]
+    assert "Each of these orders is refunded now, one after the other." in text(answer)
+    assert RefundBatchLine.objects.count() == 3
 
 
 @pytest.mark.parametrize(

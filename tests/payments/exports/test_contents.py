@@ -117,6 +117,12 @@ def test_filters_hold_as_on_the_page(shop, lin, query, found):
     assert [row["client's order number"] for row in table_of(export)] == found
 
 
+def test_an_open_end_is_told_as_one(shop, lin):
+    told = [written(lin, query=f"total_fen_{end}=5").filters for end in ("from", "to")]
+
+    assert [filters.partition(";")[0] for filters in told] == ["total (yuan): 5 –", "total (yuan): – 5"]
+
+
 def test_filters_are_kept_in_words(shop, lin):
     export = written(lin, query="total_fen_from=5&total_fen_to=21.40&tender=balance&created_at_from=2026-11-01"
                                 "&created_at_to=2026-11-03&q=B1")  # fmt: skip

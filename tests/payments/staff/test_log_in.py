@@ -147,6 +147,14 @@ def test_a_recovery_code_is_of_digits_and_may_be_written_without_spaces():
     assert is_in(browser)
 
 
+def test_who_forgot_the_code_may_enter_one_at_once():
+    codes = enrol(lin())
+
+    log_in(token="")
+
+    assert is_in(log_in(token=codes[0])[0])
+
+
 def test_what_is_stored_of_recovery_codes_opens_nothing():
     enrol(lin())
 
