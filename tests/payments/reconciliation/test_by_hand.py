@@ -8,7 +8,7 @@ from django.utils import timezone
 from payments.models import Difference, GatewayAccount
 from payments.reconciliation import operations as reconciliation
 from tests.payments.manual.desk import attempt, book, charge_of, silence
-from tests.world import confirm_by_hand, place_order
+from tests.world import confirm_by_hand
 
 pytestmark = pytest.mark.django_db
 
