@@ -210,7 +210,7 @@ class TestApprove:
         assert f"The return is done: refund {refund.number} gave the money back" in text(answer)
         assert state(asked) == ("delivered", "returned", before + 4_880, 0)
         row = deeds("return_approve").get()
-        assert (row.actor, row.subject) == ("user:lin", f"order:{asked.order.number}")
+        assert (row.actor, row.subject, row.detail) == ("user:lin", f"order:{asked.order.number}", REASON)
         assert row.request_id
 
     def test_what_waits_for_a_second_person_is_told_and_leads_there(self, lin, learner, asked):
@@ -351,7 +351,7 @@ class TestDeliverAgain:
         assert deliveries.deliver_due(at=timezone.now()) == 1
         assert state(failed)[:2] == ("delivered", "none")
         row = deeds("deliver_again").get()
-        assert (row.actor, row.subject) == ("user:lin", f"order:{failed.order.number}")
+        assert (row.actor, row.subject, row.detail) == ("user:lin", f"order:{failed.order.number}", REASON)
 
     def test_a_second_click_is_refused_in_a_sentence_and_does_nothing(self, lin, failed):
         lin.post(page(failed, "deliver"), REASON)
