@@ -3,7 +3,7 @@
 import functools
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from english_app import deliveries, operations, returns
 from english_app.models import EnglishOrder, Grant
@@ -339,7 +339,8 @@ def test_what_no_form_carries_is_no_decision(lin, asked, as_seen):
 class TestDeliverAgain:
     @pytest.fixture
     def failed(self, monkeypatch, learner, month):
-        return deliver_in_vain(monkeypatch, client=learner.client, goods={month: 1})
+        with translation.override("en"):  # what went wrong is kept in the language of who was told
+            return deliver_in_vain(monkeypatch, client=learner.client, goods={month: 1})
 
     def test_a_delivery_that_failed_is_tried_again(self, lin, failed):
         shown = text(lin.get(page(failed, "deliver")))
