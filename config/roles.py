@@ -9,13 +9,12 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
-from django.utils.translation import pgettext_lazy
 
 LOOK_UP = (
     "payments.view_order", "payments.view_charge", "payments.view_refund", "payments.view_refundbatch",
     "payments.view_customer", "payments.view_appointment", "payments.view_inboundnotification",
-    "payments.view_outboxevent",
-    "payments.view_webhookdelivery", "checkout.view_checkoutorder", "partner_orders.view_partnerorder",
+    "payments.view_outboxevent", "payments.view_webhookdelivery", "payments.view_handconfirmation",
+    "payments.view_valuerequest", "checkout.view_checkoutorder", "partner_orders.view_partnerorder",
     "partner_orders.view_giftpack", "partner_orders.view_coupon", "partner_orders.view_customercoupon",
     "partner_orders.view_customerlevel", "partner_orders.view_userlevel", "partner_orders.view_address",
     "english_app.view_englishorder", "english_app.view_good", "english_app.view_membership",
@@ -23,30 +22,30 @@ LOOK_UP = (
 )  # fmt: skip
 ROLES: dict[str, tuple[str, ...]] = {
     "look-up": LOOK_UP,
-    "refund": (*LOOK_UP, "payments.view_personal_data", "payments.request_refund", "payments.refund_many"),
-    "approve": (*LOOK_UP, "payments.approve_refund", "english_app.decide_return"),
+    "refund": (
+        *LOOK_UP, "payments.view_personal_data", "payments.request_refund", "payments.refund_many",
+        "payments.query_gateway",
+    ),
+    "approve": (
+        *LOOK_UP, "payments.approve_refund", "payments.approve_confirmation", "payments.approve_grant",
+        "english_app.decide_return", "payments.view_auditrow", "payments.export_rows",
+    ),
     "finance": (
         *LOOK_UP, "payments.view_dayfigure", "payments.view_transfer", "payments.view_account",
-        "payments.view_auditrow",
-        "payments.view_gatewaybill", "payments.view_billline", "payments.view_difference",
-        "payments.settle_difference", "payments.clear_flag", "payments.grant_value",
+        "payments.view_auditrow", "payments.view_gatewaybill", "payments.view_billline",
+        "payments.view_difference", "payments.settle_difference", "payments.clear_flag", "payments.grant_value",
+        "payments.request_confirmation", "payments.export_rows",
     ),
     "operator": (
-        *LOOK_UP, "payments.view_personal_data", "payments.close_order", "payments.query_gateway",
-        "payments.clear_flag", "payments.freeze_customer", "payments.replay_inboundnotification",
-        "payments.redeliver_webhookdelivery", "payments.view_webhookendpoint",
-        "payments.unpark_webhookendpoint", "payments.view_gatewayaccount", "payments.view_gatewaydefault",
-        "payments.view_dayfigure",
-        "partner_orders.ship_partnerorder", "partner_orders.change_partnerorder", "english_app.deliver_again",
+        *LOOK_UP, "payments.view_dayfigure", "payments.view_personal_data", "payments.close_order",
+        "payments.query_gateway", "payments.clear_flag", "payments.freeze_customer",
+        "payments.replay_inboundnotification", "payments.redeliver_webhookdelivery",
+        "payments.view_webhookendpoint", "payments.unpark_webhookendpoint", "payments.view_gatewayaccount",
+        "payments.view_gatewaydefault", "partner_orders.ship_partnerorder",
+        "partner_orders.change_partnerorder", "english_app.deliver_again",
+        "payments.export_rows",
     ),
 }  # fmt: skip
-NAMES = {
-    "look-up": pgettext_lazy("role", "look-up"),
-    "refund": pgettext_lazy("role", "refund"),
-    "approve": pgettext_lazy("role", "approve"),
-    "finance": pgettext_lazy("role", "finance"),
-    "operator": pgettext_lazy("role", "operator"),
-}
 
 
 def make_groups(*, sender: AppConfig, using: str, **_kwargs: Any) -> None:

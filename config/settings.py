@@ -66,7 +66,7 @@ INSTALLED_APPS = [
     "english_app",
 ]
 
-# A family's room for the order book: fulfil, release, take_back, describe, audit. Checked at start-up.
+# A family's room for the order book: fulfil, release, take_back, describe, look_up, audit. Checked at start-up.
 ORDER_FAMILIES = {
     "checkout": "checkout.fulfilment",
     "partner_orders": "partner_orders.fulfilment",

@@ -59,4 +59,8 @@ WORDS = [
     gettext_noop("Clear selection"),
     gettext_noop("You have been successfully logged out from the administration"),
     gettext_noop("Choose file to upload"),
+    gettext_noop("After you've created a user, you’ll be able to edit more user options."),
+    gettext_noop("Select all rows"),
+    gettext_noop("Welcome"),
+    gettext_noop("Collapse"),
 ]

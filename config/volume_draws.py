@@ -1,8 +1,8 @@
 """
 What `demo_volume` makes up: temporary tables of a chunk's orders, charges, refunds and legs, everything drawn.
 
-All follows from an order's place `n` in the history, by hashes: a chunk that was cut is drawn again as it was. Nothing is
-written here but temporary tables; `config.volume_rows` makes rows of ours out of them.
+All follows from an order's place `n` in the history, by hashes: a chunk that was cut is drawn again as it was. Nothing
+is written here but temporary tables; `config.volume_rows` makes rows of ours out of them.
 
 `volume_plan` has one row (what the history is, which orders the chunk is of), `volume_client` one for each family.
 """
@@ -96,7 +96,8 @@ SELECT nextval('payments_order_id_seq') AS order_id,
         WHEN 'partner_orders' THEN to_char(shop_time, 'YYYYMMDDHH24MISS')
             || lpad(floor(extract(epoch FROM created_at) * 1000)::bigint::text, 13, '0')
         ELSE day || lpad(((n * 61803398873) % 1000000000000)::text, 12, '0') END AS number,
-    fated.*, total_fen - own_fen AS cash_fen, status IN ('pay_finished', 'partly_refund', 'total_refund') AS is_finished,
+    fated.*, total_fen - own_fen AS cash_fen,
+    status IN ('pay_finished', 'partly_refund', 'total_refund') AS is_finished,
     created_at + make_interval(secs => CASE WHEN own_fen = total_fen THEN 0 ELSE 20 + a % 600 END) AS paid_at,
     CASE WHEN status IN ('unpaid', 'point_paid', 'cash_paid') THEN until + interval '30 days'
         ELSE created_at + interval '30 min' END AS expires_at,
@@ -110,7 +111,7 @@ SELECT nextval('payments_order_id_seq') AS order_id,
     CASE WHEN family = 'checkout' AND c % 2 = 0 THEN 'P' || lpad(n::text, 11, '0') ELSE '' END AS client_pay_no,
     CASE WHEN family = 'partner_orders' THEN pack_title WHEN good_title IS NOT NULL THEN good_title
         WHEN kind = 'recharge' THEN '充值' WHEN kind = 'appointment' THEN '预约服务'
-        ELSE (array['运动水壶', '儿童绘本套装', '家用工具箱', '有机大米 5 千克', '蓝牙耳机', '旅行背包', '电热水壶'])[1 + c % 7]
+        ELSE (array['运动水壶', '儿童绘本套装', '家用工具箱', '有机大米 5 千克', '蓝牙耳机', '旅行背包'])[1 + c % 6]
         END AS title
 FROM (
     SELECT fated.*, created_at AT TIME ZONE 'Asia/Shanghai' AS shop_time,
@@ -119,14 +120,15 @@ FROM (
 ) fated
 ORDER BY n;
 ANALYZE volume_order;
-"""
+"""  # noqa: S608  constants of this module
 
 CHARGES = """
 CREATE TEMPORARY TABLE volume_charge ON COMMIT DROP AS
 SELECT nextval('payments_charge_id_seq') AS charge_id, charge.*, number || '_' || attempt AS charge_number,
     charge_status IN ('succeeded', 'surplus', 'released', 'held') AS is_paid, tender = own_tender AS is_own
 FROM (
-    SELECT o.*, 1 AS attempt, own_tender AS tender, own_fen AS fen, created_at AS charge_at, created_at AS charge_paid_at,
+    SELECT o.*, 1 AS attempt, own_tender AS tender, own_fen AS fen, created_at AS charge_at,
+        created_at AS charge_paid_at,
         CASE status WHEN 'closed' THEN 'released' WHEN 'cash_paid' THEN 'held' ELSE 'succeeded' END AS charge_status
     FROM volume_order o WHERE own_fen > 0 AND NOT (own_tender = 'balance' AND status = 'closed')
     UNION ALL
@@ -163,7 +165,8 @@ FROM (
         refund.refund_status, refund.refund_at,
         CASE WHEN is_own THEN back_goods_fen - least(charge.cash_fen, back_goods_fen)
             ELSE least(charge.cash_fen, back_goods_fen) END AS goods_fen,
-        CASE WHEN is_own THEN back_shipping_fen - least(greatest(charge.cash_fen - back_goods_fen, 0), back_shipping_fen)
+        CASE WHEN is_own
+            THEN back_shipping_fen - least(greatest(charge.cash_fen - back_goods_fen, 0), back_shipping_fen)
             ELSE least(greatest(charge.cash_fen - back_goods_fen, 0), back_shipping_fen) END AS shipping_fen
     FROM volume_charge charge JOIN volume_refund refund ON refund.n = charge.n
     WHERE charge.charge_status = 'succeeded'

@@ -23,7 +23,8 @@ _TRANSFERS = """
 INSERT INTO payments_transfer (debit, credit, amount_fen, kind, reference, order_id, at)
 SELECT debit, credit, fen, kind, reference, order_id, at
 FROM (
-    SELECT n, 1 AS nth, CASE WHEN is_own THEN own_tender || ':' || customer_id ELSE 'clearing:' || account_id END AS debit,
+    SELECT n, 1 AS nth, CASE WHEN is_own THEN own_tender || ':' || customer_id
+        ELSE 'clearing:' || account_id END AS debit,
         CASE charge_status WHEN 'surplus' THEN 'suspense' ELSE 'escrow' END AS credit, fen,
         CASE charge_status WHEN 'surplus' THEN 'surplus' ELSE 'payment' END AS kind, charge_number AS reference,
         order_id, charge_paid_at AS at
@@ -43,7 +44,8 @@ FROM (
         number || CASE way WHEN 'mixed' THEN '_2' ELSE '_1' END, order_id, paid_at
     FROM volume_order WHERE is_finished AND shipping_fen > 0
     UNION ALL
-    SELECT n, 5, 'sales', CASE WHEN is_own THEN tender || ':' || customer_id ELSE 'clearing:' || account_id END, goods_fen,
+    SELECT n, 5, 'sales', CASE WHEN is_own THEN tender || ':' || customer_id
+        ELSE 'clearing:' || account_id END, goods_fen,
         'refund', leg_number, order_id, refund_at
     FROM volume_leg WHERE leg_status = 'succeeded' AND goods_fen > 0
     UNION ALL
@@ -72,7 +74,8 @@ FROM (
         'refund', refund_number, 'kind', 'order', 'waits_for_approval', refund_status = 'to_approve')
     FROM volume_refund
     UNION ALL
-    SELECT n, 6, number, refund_at, CASE refund_status WHEN 'refused' THEN 'user:chief' ELSE 'gateway:' || cash_tender END,
+    SELECT n, 6, number, refund_at, CASE refund_status WHEN 'refused' THEN 'user:chief'
+        ELSE 'gateway:' || cash_tender END,
         'refund.' || refund_status, jsonb_build_object('refund', refund_number)
     FROM volume_refund WHERE refund_status IN ('succeeded', 'failed', 'refused')
 ) deed
@@ -99,7 +102,8 @@ FROM (
     FROM volume_order WHERE status = 'closed'
     UNION ALL
     SELECT n, 3, order_id, 'pay_finished',
-        CASE status WHEN 'total_refund' THEN 'refunded_in_full' ELSE 'refunded_in_part' END, status, 'user:clerk', refund_at
+        CASE status WHEN 'total_refund' THEN 'refunded_in_full' ELSE 'refunded_in_part' END, status,
+        'user:clerk', refund_at
     FROM volume_refund WHERE refund_status = 'succeeded'
 ) move
 ORDER BY n, nth
@@ -153,11 +157,13 @@ _NOTIFICATIONS = """
 INSERT INTO payments_inboundnotification (gateway, gateway_account_id, notification_id, verdict, detail, charge_id,
     remote_address, headers, body, received_at, processed_at, tries)
 SELECT tender, account_id, 'V' || lpad(n::text, 11, '0') || '-' || attempt, 'accepted', '', charge_id,
-    '203.0.113.7'::inet, '{}'::jsonb, convert_to('out_trade_no=' || charge_number || '&trade_status=TRADE_SUCCESS', 'UTF8'),
+    '203.0.113.7'::inet, '{}'::jsonb,
+    convert_to('out_trade_no=' || charge_number || '&trade_status=TRADE_SUCCESS', 'UTF8'),
     charge_paid_at, charge_paid_at, 1
 FROM volume_charge WHERE is_paid AND NOT is_own AND n % 4 = 0
 UNION ALL
-SELECT tender, account_id, '', 'bad_signature', '', NULL, '198.51.100.9', '{}', 'out_trade_no=1'::bytea, charge_paid_at, NULL, 0
+SELECT tender, account_id, '', 'bad_signature', '', NULL, '198.51.100.9', '{}',
+    'out_trade_no=1'::bytea, charge_paid_at, NULL, 0
 FROM volume_charge WHERE NOT is_own AND n % 1000 = 60
 ORDER BY 10
 """
@@ -168,13 +174,15 @@ WITH drawn AS (
         CASE WHEN kind = 'recharge' THEN 'none' WHEN status = 'total_refund' THEN 'returned'
             WHEN status = 'pay_finished' AND fate BETWEEN 12080 AND 12129 THEN 'asked'
             WHEN status = 'pay_finished' AND fate BETWEEN 12130 AND 12179 THEN 'failed' ELSE 'none' END AS returned,
-        CASE WHEN status = 'closed' THEN 'waiting' WHEN kind <> 'recharge' AND fate BETWEEN 12060 AND 12079 THEN 'failed'
+        CASE WHEN status = 'closed' THEN 'waiting'
+            WHEN kind <> 'recharge' AND fate BETWEEN 12060 AND 12079 THEN 'failed'
             ELSE 'delivered' END AS delivery,
         paid_at + interval '3 s' AS delivered_at
     FROM volume_order o WHERE family = 'english_app' ORDER BY n
 ), document AS (
-    INSERT INTO english_app_englishorder (id, order_id, customer_id, type, purchase_id, app_id, user_name, imeil, pay_way,
-        price_total_fen, delivery, delivery_attempts, delivered_at, "returning", return_asks, return_asked_at, returned_at,
+    INSERT INTO english_app_englishorder (id, order_id, customer_id, type, purchase_id, app_id,
+        user_name, imeil, pay_way, price_total_fen, delivery, delivery_attempts, delivered_at, "returning",
+        return_asks, return_asked_at, returned_at,
         decided_by, refund_id)
     SELECT document_id, order_id, customer_id, (kind <> 'recharge')::int,
         CASE WHEN kind = 'recharge' THEN lag(document_id) OVER (ORDER BY n) END, 1, '', 'IM' || lpad(b::text, 13, '0'),
@@ -240,7 +248,8 @@ FILLS = (
         refunding_fen, refunded_fen, status, gateway_trade_no, payload, last_answer, created_at, expires_at, paid_at,
         queries, next_query_at)
     SELECT charge.charge_id, charge.order_id, attempt, charge_number, charge.tender,
-        CASE WHEN charge.is_own THEN '' ELSE 'qr' END, CASE WHEN charge.is_own THEN NULL ELSE charge.account_id END, fen,
+        CASE WHEN charge.is_own THEN '' ELSE 'qr' END,
+        CASE WHEN charge.is_own THEN NULL ELSE charge.account_id END, fen,
         CASE WHEN is_paid THEN fen END,
         CASE WHEN leg_status IN ('started', 'pending', 'stuck') THEN goods_fen + leg.shipping_fen ELSE 0 END,
         CASE leg_status WHEN 'succeeded' THEN goods_fen + leg.shipping_fen ELSE 0 END, charge_status,

@@ -55,14 +55,14 @@ def pack_on_sale(*, client_id: int, uid: str) -> GiftPack:
 
 
 def coupons(*, customer_id: int) -> QuerySet[CustomerCoupon]:
-    """Return a customer's coupons, as `every_coupon` does."""
-    return every_coupon().filter(customer_id=customer_id)
+    """Return a customer's coupons, as `with_state` does."""
+    return with_state(CustomerCoupon.objects.filter(customer_id=customer_id))
 
 
-def every_coupon() -> QuerySet[CustomerCoupon]:
+def with_state(coupons: QuerySet[CustomerCoupon]) -> QuerySet[CustomerCoupon]:
     """Return coupons in customers' hands, each with its terms and with `is_used`: whether an order holds it."""
     holding = PartnerOrder.objects.filter(coupon=OuterRef("pk"), holds=True)
-    return CustomerCoupon.objects.select_related("coupon").annotate(is_used=Exists(holding))
+    return coupons.select_related("coupon").annotate(is_used=Exists(holding))
 
 
 def in_state(state: CouponState, *, at: datetime.datetime) -> Q:

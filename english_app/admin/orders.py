@@ -103,7 +103,7 @@ class EnglishOrderAdmin(FormPagesAdmin, ReadOnlyAdmin):
         "status": _("status"), "order__title": _("title"), "order__total_fen": _("money (yuan)"),
         "price_total_fen": _("price of the goods (yuan)"), "pay_way": _("paid with"),
         "customer__user_id": _("user id"), "user_name": _("user name"), "customer__phone": _("phone"),
-        "imeil": _("phone's serial number"), "agent__name": _("agent"), "message": _("remark"),
+        "imeil": _("phone's serial number"), "agent__title": _("agent"), "message": _("remark"),
         "order__created_at": _("created at"), "delivered_at": pgettext_lazy("English app", "delivered at"),
         "return_asked_at": _("return asked for at"), "returned_at": _("returned at"),
     }  # fmt: skip

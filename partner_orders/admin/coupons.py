@@ -177,8 +177,8 @@ class CustomerCouponAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         holding = PartnerOrder.objects.filter(holds=True).select_related("order")
-        found = queries.every_coupon().prefetch_related(Prefetch("orders", queryset=holding, to_attr="holding"))
-        return found.order_by(*self.ordering)
+        found = queries.with_state(super().get_queryset(request))
+        return found.prefetch_related(Prefetch("orders", queryset=holding, to_attr="holding"))
 
     def find(self, term: str) -> Iterable[QuerySet[CustomerCoupon]]:
         yield from super().find(term)

@@ -53,8 +53,7 @@ class AskForm(forms.Form):
 
 @admin.register(Export)
 class ExportAdmin(ReadOnlyAdmin):
-    list_display = ("number", "what", "filters", "shown_status", "rows_done", "format", "requested_by", "requested_at")
-    list_display_links = ("number",)
+    list_display = ("__str__", "what", "filters", "shown_status", "rows_done", "format", "requested_by", "requested_at")
     list_filter = (("status", ChoicesRadioFilter),)
     list_select_related = ("requested_by",)
     change_form_template = "back_office/export.html"
@@ -173,16 +172,10 @@ class ExportAdmin(ReadOnlyAdmin):
         context["cut"] = writing.cut_sentence(export) if export.is_cut else ""
         if export.finished_at:
             context["kept_until"] = localtime(export.finished_at + operations.KEPT_FOR)
-        context["waits_for"] = export.status == Status.QUEUED and self._is_another_running(export)
+        others = Export.objects.filter(requested_by=export.requested_by_id, status=Status.RUNNING)
+        context["waits_for"] = export.status == Status.QUEUED and others.exists()
         response: HttpResponse = super().render_change_form(request, context, **kwargs)
         return response
-
-    def _is_another_running(self, export: Export) -> bool:
-        return Export.objects.filter(requested_by=export.requested_by_id, status=Status.RUNNING).exists()
-
-    @admin.display(description="#")
-    def number(self, export: Export) -> str:
-        return f"#{export.pk}"
 
     @admin.display(description=_("list"))
     def what(self, export: Export) -> str:

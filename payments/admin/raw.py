@@ -40,7 +40,10 @@ def of_attempt(row: DeliveryAttempt, *, persons: bool) -> list[Part]:
 
 def of_charge(row: Charge, *, persons: bool) -> list[Part]:
     payload = json.dumps(redacted(row.payload, persons=persons), ensure_ascii=False, indent=2)
-    return [(_("What the payer's side needs"), _cut(payload)), (_("Gateway's last word"), row.last_answer)]
+    return [
+        (_("What the payer's side needs"), _cut(payload)),
+        (_("Gateway's last word"), redact_text(row.last_answer, persons=persons)),
+    ]
 
 
 # kind in addresses: model, its way to the order, whose page one must be allowed to see, how it is shown

@@ -71,7 +71,7 @@ class ConfirmationDecisionForm(DecisionForm):
             *super().facts(),
             (_("Gateway's number"), row.trade_no),
             (_("Paid at"), paid),
-            (_("What the gateway said"), row.gateway_said or _("it did not answer")),
+            (_("What the gateway said"), _said(row)),
             (_("Evidence"), _link_to_evidence(row)),
         ]
 
@@ -168,17 +168,17 @@ class HandConfirmationAdmin(RequestAdmin):
         approve=ApproveConfirmationForm, refuse=RefuseConfirmationForm, permission=approve_permission
     )  # fmt: skip
     list_display = (
-        "charge", "shown_status", yuan("amount_fen", _("amount")), "trade_no", "paid_at", "is_contradicted",
+        "charge", "shown_status", yuan("amount_fen", _("amount")), "trade_no", "paid_at", "said",
         "requested_by", "requested_at",
     )  # fmt: skip
     list_filter = (("status", ChoicesRadioFilter), ("requested_at", DayFilter))
     list_select_related = ("charge",)
     search_fields = ("charge__number", "charge__order__number", "trade_no")
     search_help_text = _("Number of the charge or its order, or the gateway's")
-    readonly_fields = (yuan("amount_fen", _("amount")), "file")
+    readonly_fields = (yuan("amount_fen", _("amount")), "said", "file")
     fieldsets = (
         (None, {"fields": (("charge", "status"), (readonly_fields[0], "trade_no"), ("paid_at", "reason"))}),
-        (_("The gateway"), {"fields": (("is_contradicted", "gateway_said"),)}),
+        (_("The gateway"), {"fields": ("said",)}),
         (_("Evidence"), {"fields": (("file", "evidence_type"), "evidence_sha256")}),
         (_("Who"), {"fields": (("requested_by", "requested_at"), ("decided_by", "decided_at"), "decision")}),
     )
@@ -212,9 +212,17 @@ class HandConfirmationAdmin(RequestAdmin):
         """It names the payer: for who sees persons, and for who has to judge it."""
         return masking.sees_persons(request.user) or self.has_approve_permission(request)
 
+    @admin.display(description=_("what the gateway said"))
+    def said(self, row: HandConfirmation) -> str:
+        return _said(row)
+
     @admin.display(description=_("file"))
     def file(self, row: HandConfirmation) -> SafeString:
         return _link_to_evidence(row)
+
+
+def _said(row: HandConfirmation) -> str:
+    return row.gateway_said or str(_("it did not answer"))
 
 
 def _link_to_evidence(row: HandConfirmation) -> SafeString:

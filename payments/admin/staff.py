@@ -11,6 +11,8 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import StackedInline
@@ -26,6 +28,14 @@ admin.site.unregister(Group)
 admin.site.unregister(TOTPDevice)  # django-otp's own pages show keys
 admin.site.unregister(StaticDevice)
 
+# What people call the groups that `migrate` makes.
+ROLE_NAMES = {
+    "look-up": pgettext_lazy("role", "look-up"),
+    "refund": pgettext_lazy("role", "refund"),
+    "approve": pgettext_lazy("role", "approve"),
+    "finance": pgettext_lazy("role", "finance"),
+    "operator": pgettext_lazy("role", "operator"),
+}
 OF_RIGHTS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
 
 
@@ -72,6 +82,12 @@ class UserAdmin(ColleaguesAdmin, DjangoUserAdmin, SuperusersAdmin):  # type: ign
         own = OF_RIGHTS if obj is not None and obj.pk == request.user.pk else ()
         return (*super().get_readonly_fields(request, obj), *own)
 
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if db_field.name == "groups" and field is not None:
+            field.label_from_instance = role_name
+        return field
+
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001
         """What somebody sees is part of what they may: each change is an audit row."""
         super().save_formset(request, form, formset, change)
@@ -88,5 +104,15 @@ class UserAdmin(ColleaguesAdmin, DjangoUserAdmin, SuperusersAdmin):  # type: ign
 class GroupAdmin(DjangoGroupAdmin, SuperusersAdmin):  # type: ignore[misc]
     subject = "group"
     compressed_fields = False
+    list_display = ("name", "role")
     search_fields = ("name",)
     ordering = ("name",)  # type: ignore[misc]
+
+    @admin.display(description=_("role"))
+    def role(self, group: Group) -> str | None:
+        return role_name(group) if group.name in ROLE_NAMES else None
+
+
+def role_name(group: Group) -> str:
+    """What people call a group: ours in their language, another as it was named."""
+    return str(ROLE_NAMES.get(group.name, group.name))

@@ -98,13 +98,48 @@ class Moment:
         return timeline_words.actor_words(self.actor) if self.actor else ""
 
 
+class Reader:
+    """For whom the story of an order is told: may they see persons, and which pages lie open to them."""
+
+    def __init__(self, order: Order, *, sees_persons: bool, may_see: Callable[[type], bool]) -> None:
+        self._order = order
+        self._sees_persons = sees_persons
+        self._may_see = may_see
+
+    def details(self, detail: Any) -> Iterable[Fact]:
+        told = redacted(detail, persons=self._sees_persons)
+        for name, value in told.items() if isinstance(told, dict) else ():
+            words = timeline_words.DETAILS.get(name, name)
+            if isinstance(value, bool):
+                yield words, _("yes") if value else ""
+            elif name.endswith("_fen") and isinstance(value, int):
+                yield words, f"¥{yuan_text(value)}"
+            else:
+                yield words, "" if value is None else str(value)
+
+    def facts(self, *facts: Fact) -> tuple[Fact, ...]:
+        """Return those that say something, without what this reader may not see."""
+        return tuple((name, self._words(value)) for name, value in facts if value or value == 0)
+
+    def _words(self, value: Any) -> Any:
+        if isinstance(value, datetime.datetime):
+            return value
+        text = redact_text(str(value), persons=self._sees_persons)
+        return text if len(text) <= DETAIL_LENGTH_MAX else f"{text[:DETAIL_LENGTH_MAX]}…"
+
+    def page(self, model: str, pk: int, of: type) -> str:
+        return reverse(f"admin:payments_{model}_change", args=[pk]) if self._may_see(of) else ""
+
+    def raw(self, kind: str, pk: int, of: type) -> str:
+        return reverse("admin:payments_order_raw", args=[self._order.pk, kind, pk]) if self._may_see(of) else ""
+
+
 class Timeline:
     """The story of one order, for somebody who may see persons or not, and may see these models' own pages."""
 
     def __init__(self, order: Order, *, sees_persons: bool, may_see: Callable[[type], bool]) -> None:
         self.order = order
-        self._sees_persons = sees_persons
-        self._may_see = may_see
+        self._reader = Reader(order, sees_persons=sees_persons, may_see=may_see)
         self.is_cut = False
 
     @cached_property
@@ -150,26 +185,26 @@ class Timeline:
     def _moves(self) -> Iterable[Entry]:
         yield Entry(
             at=self.order.created_at, kind="moves", title=_("Order made"), amount_fen=self.order.total_fen,
-            facts=self._facts((_("expires at"), localtime(self.order.expires_at))),
+            facts=self._reader.facts((_("expires at"), localtime(self.order.expires_at))),
         )  # fmt: skip
         for move in self._newest(OrderTransition.objects.filter(order=self.order)):
             yield Entry(
                 at=move.at, kind="moves", title=move.get_event_display(), actor=move.actor,
                 label=Label(move.get_target_display(), ORDERS[move.target]),
-                facts=self._facts((_("reason"), move.reason)),
+                facts=self._reader.facts((_("reason"), move.reason)),
             )  # fmt: skip
 
     def _of_charge(self, charge: Charge) -> Iterable[Entry]:
         how = charge.get_mode_display() if charge.mode else ""
         shown: dict[str, Any] = {
             "kind": "payments",
-            "link": self._page("charge", charge.pk, Charge),
+            "link": self._reader.page("charge", charge.pk, Charge),
             "label": Label(charge.get_status_display(), charges.COLOURS[charge.status]),
         }
         yield Entry(
             at=charge.created_at, title=_("Payment started"), amount_fen=charge.amount_fen,
-            raw=self._raw("charge", charge.pk, Charge) if charge.payload else "",
-            facts=self._facts(
+            raw=self._reader.raw("charge", charge.pk, Charge) if charge.payload else "",
+            facts=self._reader.facts(
                 (_("tender"), " · ".join(filter(None, (str(charge.get_tender_display()), str(how))))),
                 (_("number"), charge.number),
                 (_("gateway account"), charge.gateway_account or ""),
@@ -183,7 +218,9 @@ class Timeline:
         if charge.paid_at is not None:
             yield Entry(
                 at=charge.paid_at, title=_("Paid"), amount_fen=charge.paid_fen,
-                facts=self._facts((_("number"), charge.number), (_("gateway's number"), charge.gateway_trade_no)),
+                facts=self._reader.facts(
+                    (_("number"), charge.number), (_("gateway's number"), charge.gateway_trade_no)
+                ),
                 **shown,
             )  # fmt: skip
 
@@ -194,9 +231,9 @@ class Timeline:
             yield Entry(
                 at=row.received_at, kind="notifications", title=_("Gateway notification"),
                 label=Label(row.get_verdict_display(), inbox.COLOURS[row.verdict]),
-                link=self._page("inboundnotification", row.pk, InboundNotification),
-                raw=self._raw("notification", row.pk, InboundNotification), actor=f"gateway:{row.gateway}",
-                facts=self._facts(
+                link=self._reader.page("inboundnotification", row.pk, InboundNotification),
+                raw=self._reader.raw("notification", row.pk, InboundNotification), actor=f"gateway:{row.gateway}",
+                facts=self._reader.facts(
                     (_("number"), of_charges[row.charge_id].number),
                     (_("gateway's own id"), row.notification_id),
                     (_("detail"), row.detail),
@@ -211,8 +248,8 @@ class Timeline:
             )
             yield Entry(
                 at=row.at, kind="transfers", title=f"{debit} → {credit}", amount_fen=row.amount_fen,
-                label=Label(row.get_kind_display(), ""), link=self._page("transfer", row.pk, Transfer),
-                facts=self._facts((_("reference"), row.reference)),
+                label=Label(row.get_kind_display(), ""), link=self._reader.page("transfer", row.pk, Transfer),
+                facts=self._reader.facts((_("reference"), row.reference)),
             )  # fmt: skip
 
     def _refunds(self) -> Iterable[Entry]:
@@ -221,7 +258,7 @@ class Timeline:
                 "kind": "refunds",
                 "amount_fen": refund.amount_fen,
                 "label": Label(refund.get_status_display(), refunds.COLOURS[refund.status]),
-                "link": self._page("refund", refund.pk, Refund),
+                "link": self._reader.page("refund", refund.pk, Refund),
             }
             facts = ((_("number"), refund.number), (_("client's refund number"), refund.refund_no))
             money = tuple(
@@ -231,16 +268,20 @@ class Timeline:
             )
             yield Entry(
                 at=refund.requested_at, title=_("Refund asked for"), actor=refund.requested_by,
-                facts=self._facts(*facts, *money, (_("why"), refund.get_kind_display()), (_("reason"), refund.reason)),
+                facts=self._reader.facts(
+                    *facts, *money, (_("why"), refund.get_kind_display()), (_("reason"), refund.reason)
+                ),
                 **shown,
             )  # fmt: skip
             if refund.decided_at is not None:
                 yield Entry(
                     at=refund.decided_at, title=_("Refund decided"), actor=refund.decided_by,
-                    facts=self._facts(facts[0], (_("why"), refund.decision)), **shown,
+                    facts=self._reader.facts(facts[0], (_("why"), refund.decision)), **shown,
                 )  # fmt: skip
             if refund.settled_at is not None:
-                yield Entry(at=refund.settled_at, title=_("Refund settled"), facts=self._facts(facts[0]), **shown)
+                yield Entry(
+                    at=refund.settled_at, title=_("Refund settled"), facts=self._reader.facts(facts[0]), **shown
+                )
         legs = RefundLeg.objects.filter(charge__in=[charge.pk for charge in self.charges])
         for leg in self._newest(legs.select_related("charge")):
             yield self._leg(leg)
@@ -249,8 +290,8 @@ class Timeline:
         return Entry(
             at=leg.created_at, kind="refunds", title=_("Goes back by %s") % leg.charge.get_tender_display(),
             amount_fen=leg.amount_fen, label=Label(leg.get_status_display(), LEGS[leg.status]),
-            link=self._page("refund", leg.refund_id, Refund),
-            facts=self._facts(
+            link=self._reader.page("refund", leg.refund_id, Refund),
+            facts=self._reader.facts(
                 (_("number"), leg.number),
                 (_("number at the gateway's console"), leg.foreign_number),
                 (_("gateway's last word"), leg.last_answer),
@@ -264,16 +305,17 @@ class Timeline:
         for event in self._newest(OutboxEvent.objects.filter(order=self.order).defer("body")):
             yield Entry(
                 at=event.created_at, kind="webhooks", title=event.get_kind_display(),
-                link=self._page("outboxevent", event.pk, OutboxEvent), raw=self._raw("event", event.pk, OutboxEvent),
-                facts=self._facts((_("event id"), event.uid), (_("version"), event.version)),
+                link=self._reader.page("outboxevent", event.pk, OutboxEvent),
+                raw=self._reader.raw("event", event.pk, OutboxEvent),
+                facts=self._reader.facts((_("event id"), event.uid), (_("version"), event.version)),
             )  # fmt: skip
         deliveries = WebhookDelivery.objects.filter(event__order=self.order).select_related("event", "endpoint")
         for delivery in self._newest(deliveries.defer("event__body")):
             yield Entry(
                 at=delivery.created_at, kind="webhooks", title=_("Webhook delivery"),
                 label=Label(delivery.get_status_display(), webhooks.COLOURS[delivery.status]),
-                link=self._page("webhookdelivery", delivery.pk, WebhookDelivery),
-                facts=self._facts(
+                link=self._reader.page("webhookdelivery", delivery.pk, WebhookDelivery),
+                facts=self._reader.facts(
                     (_("event id"), delivery.event.uid), (_("address"), delivery.target),
                     (_("attempts"), delivery.attempts or ""), (_("last error"), delivery.last_error),
                     (_("due at"), delivery.due_at and localtime(delivery.due_at)),
@@ -285,8 +327,8 @@ class Timeline:
             yield Entry(
                 at=attempt.at, kind="webhooks", title=_("Webhook sent"),
                 label=Label(attempt.http_status or _("no answer"), "success" if fine else "danger"),
-                raw=self._raw("attempt", attempt.pk, WebhookDelivery),
-                facts=self._facts(
+                raw=self._reader.raw("attempt", attempt.pk, WebhookDelivery),
+                facts=self._reader.facts(
                     (_("address"), attempt.url), (_("error"), attempt.error), (_("milliseconds"), attempt.elapsed_ms)
                 ),
             )  # fmt: skip
@@ -298,33 +340,6 @@ class Timeline:
         for row in self._newest(AuditRow.objects.filter(subject__in=subjects)):
             yield Entry(
                 at=row.at, kind="deeds", title=timeline_words.deed_words(row.action, order=self.order),
-                actor=row.actor, request_id=row.request_id, link=self._page("auditrow", row.pk, AuditRow),
-                facts=self._facts(*self._details(row.detail)),
+                actor=row.actor, request_id=row.request_id, link=self._reader.page("auditrow", row.pk, AuditRow),
+                facts=self._reader.facts(*self._reader.details(row.detail)),
             )  # fmt: skip
-
-    def _details(self, detail: Any) -> Iterable[Fact]:
-        told = redacted(detail, persons=self._sees_persons)
-        for name, value in told.items() if isinstance(told, dict) else ():
-            words = timeline_words.DETAILS.get(name, name)
-            if isinstance(value, bool):
-                yield words, _("yes") if value else ""
-            elif name.endswith("_fen") and isinstance(value, int):
-                yield words, f"¥{yuan_text(value)}"
-            else:
-                yield words, "" if value is None else str(value)
-
-    def _facts(self, *facts: Fact) -> tuple[Fact, ...]:
-        """Return those that say something, without what this reader may not see."""
-        return tuple((name, self._words(value)) for name, value in facts if value or value == 0)
-
-    def _words(self, value: Any) -> Any:
-        if isinstance(value, datetime.datetime):
-            return value
-        text = redact_text(str(value), persons=self._sees_persons)
-        return text if len(text) <= DETAIL_LENGTH_MAX else f"{text[:DETAIL_LENGTH_MAX]}…"
-
-    def _page(self, model: str, pk: int, of: type) -> str:
-        return reverse(f"admin:payments_{model}_change", args=[pk]) if self._may_see(of) else ""
-
-    def _raw(self, kind: str, pk: int, of: type) -> str:
-        return reverse("admin:payments_order_raw", args=[self.order.pk, kind, pk]) if self._may_see(of) else ""

@@ -58,7 +58,7 @@ def ask(*, order_id: int, actor: str, reason: str, at: datetime.datetime, reques
     with transaction():
         audit.record(
             actor=actor, action="order.query", subject=Order.objects.get(pk=order_id).subject, request_id=request_id,
-            reason=reason, answers=[[each.number, each.outcome, each.said] for each in answers],
+            reason=reason, answers="; ".join(f"{each.number}: {each.outcome} {each.said}".strip() for each in answers),
         )  # fmt: skip
     return answers
 

@@ -7,7 +7,8 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 
 from config import roles
-from config.roles import NAMES, ROLES
+from config.roles import ROLES
+from payments.admin.staff import ROLE_NAMES
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +28,10 @@ def migrated():
 @pytest.mark.parametrize("role", ROLES)
 def test_migrating_makes_the_group_with_what_the_table_says(role):
     assert held(role) == set(ROLES[role])
-    assert NAMES[role]
+
+
+def test_each_role_has_a_name_for_people():
+    assert set(ROLE_NAMES) == set(ROLES)
 
 
 @pytest.mark.parametrize("role", ROLES)

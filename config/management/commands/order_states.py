@@ -16,7 +16,6 @@ from payments.orders import states as order_states
 from payments.refunds import states as refund_states
 
 REFUNDS_BEGIN = (refund_states.Status.TO_APPROVE, refund_states.Status.PENDING)
-MANUAL_BEGIN = (manual_states.Status.TO_APPROVE, manual_states.Status.DONE)
 CHARGES_BEGIN = (charge_states.Status.STARTED, charge_states.Status.HELD, charge_states.Status.SUCCEEDED)
 
 
@@ -59,14 +58,10 @@ It succeeds as a whole or not at all; how is in [refunds](refunds.md).
 {_table(refund_states.LEG_TRANSITIONS)}
 ## What staff do by hand: a payment confirmed, points or balance given or taken
 
-```mermaid
-{machine.as_mermaid(manual_states.TRANSITIONS, first=MANUAL_BEGIN)}```
+Up to the client's limit it begins as `done`, above it as `to_approve`; how is in [by hand](operations/by-hand.md).
 
 {_table(manual_states.TRANSITIONS)}
 ## Partner programme: where an order's goods are
-
-```mermaid
-{machine.as_mermaid(partner_states.TRANSITIONS, first=[partner_states.Delivery.WAITING])}```
 
 {_table(partner_states.TRANSITIONS)}
 `order_status` of document 002 is both in one:

@@ -75,7 +75,8 @@ def test_from_the_form_to_the_file(browser, lin):
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     assert response["Content-Disposition"] == f'attachment; filename="order-{export.pk}.csv"'
     assert response["Content-Length"] == str(len(file_of(export)))
-    assert (response["Cache-Control"], response["X-Content-Type-Options"]) == ("no-store", "nosniff")
+    assert "no-store" in response["Cache-Control"]
+    assert response["X-Content-Type-Options"] == "nosniff"
     actions = AuditRow.objects.filter(subject=f"export:{export.pk}").order_by("pk").values_list("actor", "action")
     assert list(actions) == [("user:lin", "export.request"), ("user:lin", "export.download")]
 
@@ -145,7 +146,8 @@ def test_every_list_is_written_for_who_may(boss, book, model):
     writing.write_due()
     export = Export.objects.latest("pk")
     assert (export.status, export.error) == ("done", "")
-    assert export.rows_done == len(listed.context["cl"].result_list) > 0
+    asked = model == "payments.auditrow"  # which is an audit row itself
+    assert export.rows_done == len(listed.context["cl"].result_list) + asked > asked
 
 
 @pytest.mark.parametrize("model", ["payments.gatewayaccount", "auth.user", "payments.export", "no.model", "x"])

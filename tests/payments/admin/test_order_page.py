@@ -14,6 +14,7 @@ from payments.models import (
     Charge,
     Customer,
     DeliveryAttempt,
+    GatewayAccount,
     InboundNotification,
     Order,
     OutboxEvent,
@@ -99,7 +100,8 @@ def test_an_entry_says_who_what_and_how_much(boss, order):
 
     leg = Refund.objects.get().legs.get()
     for expected in (
-        "client shop", "gateway memory", "money at memory → held for the order Payment ¥2012.72",
+        "client shop", "gateway memory",
+        f"Money at {GatewayAccount.objects.get()} → held for the order payment ¥2012.72",
         f"Goes back by {leg.charge.get_tender_display()} succeeded ¥1.00 number {leg.number}",
         "client's refund number R-20111111111", "accepted",
     ):  # fmt: skip
@@ -107,10 +109,14 @@ def test_an_entry_says_who_what_and_how_much(boss, order):
 
 
 def test_newest_first_is_the_same_story_backwards(boss, order):
-    forwards, backwards = entries(boss.get(page(order))), entries(boss.get(page(order, {"order": "newest"})))
+    forwards, backwards = (
+        [moment.at for _day, moments in boss.get(path).context["days"] for moment in moments]
+        for path in (page(order), page(order, {"order": "newest"}))
+    )
 
-    assert len(forwards) == len(backwards)
-    assert backwards[0].at == max(entry.at for entry in forwards)
+    assert forwards == sorted(forwards)
+    assert backwards == forwards[::-1]
+    assert len(forwards) > 1
 
 
 @pytest.mark.parametrize("kind", timeline.KINDS)
@@ -233,9 +239,8 @@ def test_a_raw_body_is_403_for_who_may_not_see_its_kind_and_not_offered(order):
 
 def test_without_the_right_no_person_is_on_the_page_and_with_it_they_are(order):
     Charge.objects.filter(order=order, attempt=2).update(
-        payer_id="oUpF8uMuAJO", last_answer="buyer_logon_id=13800138000",
-        payload={"openid": "oUpF8uMuAJO", "sign": "S3CRET"},
-    )  # fmt: skip
+        last_answer="buyer_logon_id=13800138000", payload={"openid": "oUpF8uMuAJO", "sign": "S3CRET"}
+    )
     InboundNotification.objects.update(
         headers={"X-Phone": "13800138000", "Wechatpay-Signature": "S3CRET"},
         body="<openid><![CDATA[oUpF8uMuAJO]]></openid><sign>S3CRET</sign><user_name>李雷 x</user_name>".encode(),
@@ -302,6 +307,7 @@ def test_a_hostile_body_is_shown_cut_and_takes_no_time(boss, order, body):
 
 
 def test_what_strangers_wrote_is_text_everywhere(boss, order):
+    evil = place_order(client=order.client, number=EVIL[:64])
     Customer.objects.update(real_name=EVIL[:64], phone=EVIL[:32], ee_no=EVIL[:64])
     Charge.objects.filter(attempt=2).update(last_answer=EVIL, payload={EVIL: EVIL})
     InboundNotification.objects.update(detail=EVIL, notification_id=EVIL, headers={EVIL: EVIL}, body=EVIL.encode())
@@ -309,13 +315,12 @@ def test_what_strangers_wrote_is_text_everywhere(boss, order):
     kept = attempt(order, url=f"https://x/{EVIL}", error=EVIL, answer=EVIL)
     with transaction():
         audit.record(actor=EVIL[:64], action="a.deed", subject=order.subject, request_id=EVIL[:36], **{EVIL: EVIL})
-    evil = place_order(client=order.client, number=EVIL[:64])
     paths = [page(order), page(evil), reverse("admin:payments_customer_change", args=[order.customer_id])]
     paths += [raw(order, kind, row) for kind, row in (bodies(order) | {"attempt": kept}).items()]
 
+    assert boss.get(page(evil)).content.decode().count("alert(1)") >= 2, "it is to be shown"
     for path in paths:
         shown = boss.get(path).content.decode()
-        assert "alert(1)" in shown
         assert "<img src=x" not in shown
         assert "<script>alert" not in shown
         assert not re.search(r"<[^>]*\son\w+=", shown), path

@@ -107,7 +107,7 @@ def test_the_order_page_shows_the_money_in_yuan_and_all_that_touched_it(boss, or
     for expected in (
         order.number, "20111111111", "0000010111135", "¥2144.00", "¥5.00", "¥131.28", "¥2012.72",
         f"{order.number}_1", f"{order.number}_2", charge.gateway_trade_no, "held for the order",
-        "everything settled", "accepted",
+        "Everything settled", "accepted",
     ):  # fmt: skip
         assert expected in shown
 

@@ -73,6 +73,13 @@ def test_a_null_byte_is_refused_kindly(boss, order):
     assert boss.get(ORDERS, {"q": "1\0"}).status_code == 200
 
 
+@pytest.mark.parametrize("term", ["\u200b", "\ufeff", "\u202e"])
+def test_what_is_invisible_finds_nothing_not_even_customers_without_a_phone(boss, order, term):
+    Customer.objects.update(phone="", ee_no="")
+
+    assert found(boss, term) == []
+
+
 def test_a_look_up_takes_a_fixed_number_of_queries(boss, order, django_assert_num_queries):
     # session, user, clients, gateway accounts, the look-ups in one, the page, what pays it, the clients to choose from
     with django_assert_num_queries(8):

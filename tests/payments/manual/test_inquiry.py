@@ -37,7 +37,7 @@ def test_a_payment_that_was_not_heard_of_is_booked():
     row = AuditRow.objects.get(action="order.query")
     assert (row.actor, row.subject) == ("user:lin", order.subject)
     assert row.detail == {
-        "reason": "the customer calls", "answers": [[charge_of(order).number, "succeeded", "PAID"]],
+        "reason": "the customer calls", "answers": f"{charge_of(order).number}: succeeded PAID",
     }  # fmt: skip
 
 

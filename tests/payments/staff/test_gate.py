@@ -7,10 +7,10 @@ import sys
 import pytest
 from django.conf import settings as house
 from django.contrib.auth.models import Group, Permission
-from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
 from config import demo
+from config.roles import ROLES
 from payments.models import StaffSession
 from payments.staff.rights import MONEY_PERMISSIONS
 from tests.payments.staff.people import PASSWORD, code, enrol, is_in, lin, log_in
@@ -80,14 +80,28 @@ def test_who_only_looks_needs_no_device(strict):
     assert browser.get("/admin/payments/order/").status_code == 200
 
 
+def test_every_right_of_money_is_one_that_can_be_given():
+    known = {
+        f"{one.content_type.app_label}.{one.codename}" for one in Permission.objects.select_related("content_type")
+    }
+
+    assert [right for right in MONEY_PERMISSIONS if right not in known] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_but_that_of_looking_up_needs_one(strict, role):
+    lin(*(right.partition(".")[2] for right in ROLES[role]))
+    browser, _answer = log_in()
+
+    answer = browser.get("/admin/payments/order/")
+
+    assert answer.status_code == (200 if role == "look-up" else 302)
+    assert answer.headers.get("Location") == (None if role == "look-up" else SET_UP)
+
+
 @pytest.mark.parametrize("right", MONEY_PERMISSIONS)
 def test_each_right_of_money_needs_one(strict, right):
-    app, codename = right.split(".")
-    of_the_app = ContentType.objects.filter(app_label=app).first()
-    Permission.objects.get_or_create(
-        codename=codename, content_type__app_label=app, defaults={"content_type": of_the_app}
-    )
-    lin(codename)
+    lin(right.partition(".")[2])
     browser, _answer = log_in()
 
     assert browser.get("/admin/")["Location"] == SET_UP
