@@ -67,13 +67,13 @@ def log_in(someone, site):
     expect(someone.page.locator("input[name=username]")).to_have_count(0)
 
 
-def tab_to(someone, locator):
+def tab_to(someone, locator, key="Tab"):
     """Press the key until it is there, as somebody without a mouse does."""
     for _press in range(TABS_MAX):
-        someone.page.keyboard.press("Tab")
+        someone.page.keyboard.press(key)
         if locator.evaluate("element => element === document.activeElement"):
             return
-    pytest.fail(f"{TABS_MAX} times Tab do not lead to {locator}")
+    pytest.fail(f"{TABS_MAX} times {key} do not lead to {locator}")
 
 
 @looks
@@ -158,3 +158,25 @@ def test_a_refund_needs_no_mouse(visitor, site, paid, lin):
     page.wait_for_url(re.compile("/refund/[0-9]+/change/"))
     made = Refund.objects.latest("pk")
     assert (made.goods_fen, made.shipping_fen, made.reason, made.status) == (1_230, 400, "too small", "succeeded")
+
+
+def test_lists_and_menus_need_no_mouse(visitor, site, paid, lin):
+    someone = visitor(device="phone")
+    log_in(someone, site)
+    page, keys = someone.page, someone.page.keyboard
+
+    page.goto(f"{site}/admin/payments/order/")
+    expect(page.locator("h1")).to_have_text(re.compile(r"Orders\s*$"))
+    tab_to(someone, page.get_by_role("button", name="Filters"))
+    keys.press("Enter")
+    expect(page.locator("#changelist-filter")).to_be_visible()
+    page.goto(f"{site}/admin/")
+    tab_to(someone, page.get_by_role("button", name="Toggle navigation"))
+    keys.press("Enter")
+    expect(page.locator("#nav-sidebar")).to_be_visible()
+    tab_to(someone, page.locator("#nav-sidebar").get_by_role("button", name="lin"))
+    someone.picture("axe-menu")
+    keys.press("Enter")
+    tab_to(someone, page.get_by_role("button", name="Log out"), key="Shift+Tab")
+    keys.press("Enter")
+    expect(page.locator("input[name=username]")).to_be_visible()
