@@ -254,7 +254,10 @@ class GatewayDefaultForm(forms.ModelForm):  # type: ignore[type-arg]
         """In a table beside an account the columns have headings and the fields no labels: they are read aloud too."""
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
-            field.widget.attrs["aria-label"] = field.label
+            drawn: Any = getattr(
+                field.widget, "widget", field.widget
+            )  # the select within the one that links to its rows
+            drawn.attrs["aria-label"] = field.label
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or self.cleaned_data
