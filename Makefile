@@ -7,7 +7,7 @@ ARGS ?=
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check check-django bench lock demo shell clean install install-dev
+.PHONY: help run test soak check check-django bench screenshots lock demo shell clean install install-dev
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -43,6 +43,10 @@ check-django:
 
 bench: install-dev  ## Measure the hot paths beside a bare view and hand-written SQL
 	@$(PY) -m bench $(ARGS)
+
+screenshots: export ONETILL_ENV := sandbox
+screenshots: install-dev  ## Take the pictures of the back-office for the docs anew, with Debian's chromium
+	@$(SERVERS) $(PY) -m tests.screenshots
 
 lock: install-dev  ## Resolve requirements*.in anew into lock files with hashes
 	@$(PY) -m uv pip compile --quiet --upgrade $(LOCK) requirements.in -o requirements.txt
