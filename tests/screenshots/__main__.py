@@ -22,6 +22,7 @@ from tests.simulator_process import ROOT, Simulator, SimulatorProcess
 CHROMIUM = Path("/usr/bin/chromium")
 FIRST_PORT = 21_000
 READY_SECONDS = 120
+TIME_SCALE = 600  # WeChat takes seconds for a refund
 
 
 def main():
@@ -32,7 +33,7 @@ def main():
     with tempfile.TemporaryDirectory() as room, _gateways(Path(room)) as simulator:
         site = f"http://127.0.0.1:{launcher.free_port_from(FIRST_PORT + os.getpid() % 10_000)}"
         os.environ |= {
-            "DJANGO_SETTINGS_MODULE": "config.settings", "ONETILL_ENV": "sandbox", "LOG_LEVEL": "WARNING",
+            "DJANGO_SETTINGS_MODULE": "config.settings", "ONETILL_ENV": "sandbox", "LOG_LEVEL": "CRITICAL",
             "BASE_URL": site, "SIMULATOR_URL": simulator.url,
         }  # fmt: skip
         django.setup()
@@ -50,7 +51,7 @@ def main():
 
 @contextlib.contextmanager
 def _gateways(room):
-    process = SimulatorProcess(room / "simulator", time_scale=1)
+    process = SimulatorProcess(room / "simulator", time_scale=TIME_SCALE)
     try:
         with Simulator(process.url) as simulator:
             yield simulator

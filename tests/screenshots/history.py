@@ -30,7 +30,7 @@ from payments.exports import writing
 from payments.gateways.base import Mode
 from payments.ledger.accounts import Kind
 from payments.manual import values
-from payments.models import ApiClient, Export, Order, Refund, WebhookEndpoint
+from payments.models import ApiClient, Export, Order, Refund
 from payments.orders.models import OrderKind
 from payments.refunds import operations as refunds
 from payments.refunds import submission
@@ -79,9 +79,6 @@ def build(*, simulator):
 def _make_month():
     for _progress in volume.fill(orders=MONTH_ORDERS, days=MONTH_DAYS, at=timezone.now()):
         pass
-    WebhookEndpoint.objects.filter(parked_at__isnull=False).exclude(client__name="volume-checkout").update(
-        parked_at=None, parked_reason=""
-    )
 
 
 class Shop:
