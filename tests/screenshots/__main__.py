@@ -17,6 +17,7 @@ import httpx
 from django.core.management import call_command
 
 from config import launcher, processes
+from config.installation import BROWSER_PACKAGES
 from tests.simulator_process import ROOT, Simulator, SimulatorProcess
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -27,7 +28,7 @@ TIME_SCALE = 600  # WeChat takes seconds for a refund
 
 def main():
     if not CHROMIUM.exists():
-        print("The pictures need the Debian packages chromium and fonts-noto-cjk.", file=sys.stderr)  # noqa: T201
+        print(f"The pictures need the Debian packages {' and '.join(BROWSER_PACKAGES)}.", file=sys.stderr)  # noqa: T201
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that whatever runs is stopped
     with tempfile.TemporaryDirectory() as room, _gateways(Path(room)) as simulator:

@@ -24,6 +24,7 @@ from partner_orders import operations as partner_orders
 from partner_orders.models import PayType
 from payments.charges import operations as charges
 from payments.customers.grants import Direction, GrantCommand
+from payments.days import bounds, day_of
 from payments.direct import operations as direct
 from payments.exports import operations as exports
 from payments.exports import writing
@@ -39,6 +40,7 @@ from payments.staff import devices
 
 MONTH_ORDERS, MONTH_DAYS = 30 * ROUND, 33
 CLERK = "user:demo-refund"
+PAYING_TAKES_S = 2  # gateways tell whole seconds: sooner, it would be paid before it was made
 BOOKED_WITHIN_S = 60  # the sweep asks about a refund after 15
 # What the exports' page shows is a moment of a long one.
 ROWS_SO_FAR = 2 * writing.BATCH_ROWS
@@ -77,7 +79,9 @@ def build(*, simulator):
 
 
 def _make_month():
-    for _progress in volume.fill(orders=MONTH_ORDERS, days=MONTH_DAYS, at=timezone.now()):
+    """It ends as this day began: today is what is done below."""
+    today, _tomorrow = bounds(day_of(timezone.now()))
+    for _progress in volume.fill(orders=MONTH_ORDERS, days=MONTH_DAYS, at=today):
         pass
 
 
@@ -142,7 +146,9 @@ class Shop:
         )  # fmt: skip
 
     def _pay(self, order):
-        self._simulator.pay(self._attempt(order, channel="wechat").number)
+        attempt = self._attempt(order, channel="wechat")
+        time.sleep(PAYING_TAKES_S)
+        self._simulator.pay(attempt.number)
         _eventually(lambda: Order.objects.filter(pk=order.pk, status="pay_finished").exists())
         return Order.objects.get(pk=order.pk)
 

@@ -13,8 +13,8 @@ IMAGES = ROOT / "docs" / "images"
 PATIENCE_MS = 60_000
 SUFFIXES = {"en": "", "zh-CN": ".zh-CN"}
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-MENU_WIDTH = 288
-WITHOUT_MENU = ("order", "refund")
+MENU_WIDTH, ABOVE = 288, 16
+WITHOUT_MENU = ("order", "refund", "timeline")
 # The file, who looks, where, and how tall the picture is.
 PLAIN = (
     ("dashboard", "demo", "", 1_000),
@@ -62,6 +62,9 @@ def _take_all(desk):
         page.locator("#content-main button[type=submit]").click()
         expect(page.locator("#can tbody tr").first).to_be_visible()
         desk.picture(page, "refund-many", height=960)
+    with desk.sitting(who="demo-refund") as page:
+        page.goto(f"{order}/change/")
+        desk.picture(page, "timeline", height=1_240, begins=page.locator("#timeline"))
     with desk.sitting(who="demo-refund", scheme="dark") as page:
         page.goto(f"{order}/change/")
         desk.picture(page, "order-dark", height=900)
@@ -94,11 +97,14 @@ class Desk:
         page.press("input[name=password]", "Enter")
         expect(page.locator("input[name=username]")).to_have_count(0)
 
-    def picture(self, page, name, *, height):
-        page.set_viewport_size({**page.viewport_size, "height": height})
+    def picture(self, page, name, *, height, begins=None):
+        """Of the page's top or, where it is told what the picture begins with, of what is below that."""
+        page.evaluate("scrollTo(0, 0)")
+        top = begins.bounding_box()["y"] - ABOVE if begins else 0
+        page.set_viewport_size({**page.viewport_size, "height": round(top) + height})
         page.wait_for_load_state("load")
         page.evaluate("document.fonts.ready")
         page.wait_for_timeout(700)  # charts are drawn
         left = MENU_WIDTH if name in WITHOUT_MENU else 0
-        clip = {"x": left, "y": 0, "width": page.viewport_size["width"] - left, "height": height}
+        clip = {"x": left, "y": top, "width": page.viewport_size["width"] - left, "height": height}
         page.screenshot(path=IMAGES / f"{name}{SUFFIXES[self.language]}.png", clip=clip)
