@@ -40,7 +40,7 @@ from payments.staff import devices
 
 MONTH_ORDERS, MONTH_DAYS = 30 * ROUND, 33
 CLERK = "user:demo-refund"
-PAYING_TAKES_S = 2  # gateways tell whole seconds: sooner, it would be paid before it was made
+MOMENT_S = 2  # gateways tell whole seconds: sooner, an order would be paid before it was made
 BOOKED_WITHIN_S = 60  # the sweep asks about a refund after 15
 # What the exports' page shows is a moment of a long one.
 ROWS_SO_FAR = 2 * writing.BATCH_ROWS
@@ -100,6 +100,7 @@ class Shop:
         return self._pay(order) if order.cash_fen else order
 
     def refund(self, order, *, goods_fen, shipping_fen=0, reason):
+        time.sleep(MOMENT_S)
         command = RefundCommand(goods_fen=goods_fen, shipping_fen=shipping_fen, reason=reason)
         made = refunds.refund(order_id=order.pk, command=command, actor=CLERK, at=timezone.now())
         if made.status != "to_approve":
@@ -147,7 +148,7 @@ class Shop:
 
     def _pay(self, order):
         attempt = self._attempt(order, channel="wechat")
-        time.sleep(PAYING_TAKES_S)
+        time.sleep(MOMENT_S)
         self._simulator.pay(attempt.number)
         _eventually(lambda: Order.objects.filter(pk=order.pk, status="pay_finished").exists())
         return Order.objects.get(pk=order.pk)

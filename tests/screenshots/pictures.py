@@ -56,7 +56,7 @@ def _take_all(desk):
         page.locator("button[name=all][value=shipping]").click()
         expect(page.locator("#plan-table tbody tr").first).to_be_visible()
         page.fill("input[name=reason]", "尺码不合" if desk.language == "zh-CN" else "wrong size")
-        desk.picture(page, "refund", height=1_060)
+        desk.picture(page, "refund", height=1_120)
         page.goto(f"{desk.site}/admin/payments/refundbatch/new/")
         page.fill("textarea", "\n".join(desk.shown.many))
         page.locator("#content-main button[type=submit]").click()
