@@ -28,13 +28,13 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     "approve": (
         *LOOK_UP, "payments.approve_refund", "payments.approve_confirmation", "payments.approve_grant",
-        "english_app.decide_return", "payments.view_auditrow",
+        "english_app.decide_return", "payments.view_auditrow", "payments.export_rows",
     ),
     "finance": (
         *LOOK_UP, "payments.view_dayfigure", "payments.view_transfer", "payments.view_account",
         "payments.view_auditrow", "payments.view_gatewaybill", "payments.view_billline",
         "payments.view_difference", "payments.settle_difference", "payments.clear_flag", "payments.grant_value",
-        "payments.request_confirmation", "payments.view_export", "payments.export_rows",
+        "payments.request_confirmation", "payments.export_rows",
     ),
     "operator": (
         *LOOK_UP, "payments.view_dayfigure", "payments.view_personal_data", "payments.close_order",
@@ -43,6 +43,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "payments.view_webhookendpoint", "payments.unpark_webhookendpoint", "payments.view_gatewayaccount",
         "payments.view_gatewaydefault", "partner_orders.ship_partnerorder",
         "partner_orders.change_partnerorder", "english_app.deliver_again",
+        "payments.export_rows",
     ),
 }  # fmt: skip
 

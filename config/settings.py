@@ -66,7 +66,7 @@ INSTALLED_APPS = [
     "english_app",
 ]
 
-# A family's room for the order book: fulfil, release, take_back, describe, audit. Checked at start-up.
+# A family's room for the order book: fulfil, release, take_back, describe, look_up, audit. Checked at start-up.
 ORDER_FAMILIES = {
     "checkout": "checkout.fulfilment",
     "partner_orders": "partner_orders.fulfilment",
@@ -299,8 +299,8 @@ UNFOLD = {
     "SITE_HEADER": "一柜通 Onetill",
     "SITE_SYMBOL": "point_of_sale",
     "SHOW_LANGUAGES": True,
-    "STYLES": [lambda _request: static("back_office/look_up.css")],
-    "SCRIPTS": [lambda _request: static("back_office/look_up.js")],
+    "STYLES": [lambda _request: static("back_office/look_up.css"), lambda _request: static("back_office/access.css")],
+    "SCRIPTS": [lambda _request: static("back_office/look_up.js"), lambda _request: static("back_office/access.js")],
     "DASHBOARD_CALLBACK": "config.dashboard.dashboard",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Model, Q
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from config.dashboard.shown import count, count_text, listing, rows_seen_by
@@ -33,10 +34,10 @@ def _stuck() -> Q:
     return Q(pk__in=RefundLeg.objects.filter(status=LegStatus.STUCK).values("refund"))
 
 
-# title, model, its rows that wait (each found by a partial index), the filter of their list
+# title, model, its rows that wait (each found by a partial index), the filter of their list or a page of their own
 TABLE: list[tuple[Any, type[Model], Q | Callable[[], Q], str]] = [
-    (_("Refunds to approve"), Refund, Q(status=RefundStatus.TO_APPROVE), "status__exact=to_approve"),
-    (_("Refunds stuck at a gateway"), Refund, _stuck, "status__exact=pending"),
+    (_("Refunds to approve"), Refund, Q(status=RefundStatus.TO_APPROVE), "admin:payments_refund_to_approve"),
+    (_("Refunds stuck at a gateway"), Refund, _stuck, "admin:payments_refund_held_up"),
     (_("Money that came late or twice"), Charge, Q(status=ChargeStatus.SURPLUS), "status__exact=surplus"),
     (
         _("Orders that need attention"), Order, Q(money_flag=MoneyFlag.NEEDS_ATTENTION),
@@ -75,5 +76,6 @@ def seen_by(request: HttpRequest) -> list[Queue] | None:
         rows = rows_seen_by(request, model)
         if rows is not None:
             waiting = rows.filter(waits if isinstance(waits, Q) else waits())
-            found.append(Queue(title=title, number=count(waiting), link=listing(model, query)))
+            link = reverse(query) if query.startswith("admin:") else listing(model, query)
+            found.append(Queue(title=title, number=count(waiting), link=link))
     return found or None

@@ -250,6 +250,12 @@ class GatewayDefaultForm(forms.ModelForm):  # type: ignore[type-arg]
         model = GatewayDefault
         fields = ("client", "mode", "account")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """In a table beside an account the columns have headings and the fields no labels: they are read aloud too."""
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = field.label
+
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or self.cleaned_data
         account = given.get("account") or (self.instance.account if self.instance.account_id else None)

@@ -154,9 +154,9 @@ def test_who_may_only_look_changes_nothing(book):
 
     for model in MODELS:
         for path in pages(model):
-            assert client.get(path).status_code in {200, 403}, path
+            assert client.get(path).status_code in {200, 403, 404}, path  # an export is its owner's: 404
             for fields in (filled_in(model), {"action": "delete_selected", "_selected_action": "1", "post": "yes"}):
-                assert client.post(path, fields).status_code in {200, 302, 403}, path
+                assert client.post(path, fields).status_code in {200, 302, 403, 404}, path
 
     assert (dump(), users()) == (before, people)
 

@@ -220,7 +220,10 @@ SABOTAGE = {
         "DELETE FROM payments_outboxevent WHERE kind = 'order.refunded'",
     ),
     "an order placed by nobody": ({"I15a"}, "DELETE FROM payments_auditrow WHERE action = 'order.place'"),
-    "cash booked by nobody": ({"I15b"}, "DELETE FROM payments_auditrow WHERE action LIKE 'charge.%'"),
+    "cash booked by nobody": (
+        {"I15b"},
+        "DELETE FROM payments_auditrow WHERE action IN ('charge.paid', 'charge.surplus')",
+    ),
     "a grant by nobody": ({"I15c"}, "DELETE FROM payments_auditrow WHERE action = 'customer.grant'"),
     "an order without its document": ({"checkout"}, "DELETE FROM checkout_checkoutorder"),
     "an English purchase that is paid and whose delivery is forgotten": (

@@ -14,7 +14,7 @@ SABOTAGE = {
         "UPDATE payments_handconfirmation SET status = 'done' WHERE number = 'h-2'",
     ),
     "a payment booked by hand whose confirmation was refused": (
-        {"I16a"},
+        {"I16a", "I16c"},
         (
             "UPDATE payments_handconfirmation SET status = 'refused', decided_by = 'user:x', decided_at = now() "
             "WHERE number = 'h-1'"

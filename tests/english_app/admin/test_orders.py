@@ -3,7 +3,7 @@
 import functools
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from english_app import deliveries, operations, returns
 from english_app.models import EnglishOrder, Grant
@@ -210,7 +210,7 @@ class TestApprove:
         assert f"The return is done: refund {refund.number} gave the money back" in text(answer)
         assert state(asked) == ("delivered", "returned", before + 4_880, 0)
         row = deeds("return_approve").get()
-        assert (row.actor, row.subject) == ("user:lin", f"order:{asked.order.number}")
+        assert (row.actor, row.subject, row.detail) == ("user:lin", f"order:{asked.order.number}", REASON)
         assert row.request_id
 
     def test_what_waits_for_a_second_person_is_told_and_leads_there(self, lin, learner, asked):
@@ -339,7 +339,8 @@ def test_what_no_form_carries_is_no_decision(lin, asked, as_seen):
 class TestDeliverAgain:
     @pytest.fixture
     def failed(self, monkeypatch, learner, month):
-        return deliver_in_vain(monkeypatch, client=learner.client, goods={month: 1})
+        with translation.override("en"):  # what went wrong is kept in the language of who was told
+            return deliver_in_vain(monkeypatch, client=learner.client, goods={month: 1})
 
     def test_a_delivery_that_failed_is_tried_again(self, lin, failed):
         shown = text(lin.get(page(failed, "deliver")))
@@ -351,7 +352,7 @@ class TestDeliverAgain:
         assert deliveries.deliver_due(at=timezone.now()) == 1
         assert state(failed)[:2] == ("delivered", "none")
         row = deeds("deliver_again").get()
-        assert (row.actor, row.subject) == ("user:lin", f"order:{failed.order.number}")
+        assert (row.actor, row.subject, row.detail) == ("user:lin", f"order:{failed.order.number}", REASON)
 
     def test_a_second_click_is_refused_in_a_sentence_and_does_nothing(self, lin, failed):
         lin.post(page(failed, "deliver"), REASON)

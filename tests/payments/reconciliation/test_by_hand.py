@@ -15,17 +15,16 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def confirmed(order):
-    """At noon of yesterday, so that the bill of that day is there by now."""
-    noon = timezone.localtime().replace(hour=12) - datetime.timedelta(days=1)
-    type(order).objects.filter(pk=order.pk).update(created_at=noon - datetime.timedelta(hours=1))
     attempt(order)
     silence()
-    confirm_by_hand(charge_of(order), paid_at=noon)
+    confirm_by_hand(charge_of(order), trade_no=f"memory-{charge_of(order).number}")
     return charge_of(order)
 
 
 def differences(day):
-    reconciliation.reconcile(account_id=GatewayAccount.objects.get().pk, day=day, at=timezone.now())
+    """As they are found on the next day."""
+    tomorrow = timezone.now() + datetime.timedelta(days=1)
+    reconciliation.reconcile(account_id=GatewayAccount.objects.get().pk, day=day, at=tomorrow)
     return list(Difference.objects.values_list("kind", "number", "ours_fen", "theirs_fen"))
 
 
