@@ -17,22 +17,24 @@ import httpx
 from django.core.management import call_command
 
 from config import launcher, processes
+from config.installation import BROWSER_PACKAGES
 from tests.simulator_process import ROOT, Simulator, SimulatorProcess
 
 CHROMIUM = Path("/usr/bin/chromium")
 FIRST_PORT = 21_000
 READY_SECONDS = 120
+TIME_SCALE = 600  # WeChat takes seconds for a refund
 
 
 def main():
     if not CHROMIUM.exists():
-        print("The pictures need the Debian packages chromium and fonts-noto-cjk.", file=sys.stderr)  # noqa: T201
+        print(f"The pictures need the Debian packages {' and '.join(BROWSER_PACKAGES)}.", file=sys.stderr)  # noqa: T201
         return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that whatever runs is stopped
     with tempfile.TemporaryDirectory() as room, _gateways(Path(room)) as simulator:
         site = f"http://127.0.0.1:{launcher.free_port_from(FIRST_PORT + os.getpid() % 10_000)}"
         os.environ |= {
-            "DJANGO_SETTINGS_MODULE": "config.settings", "ONETILL_ENV": "sandbox", "LOG_LEVEL": "WARNING",
+            "DJANGO_SETTINGS_MODULE": "config.settings", "ONETILL_ENV": "sandbox", "LOG_LEVEL": "CRITICAL",
             "BASE_URL": site, "SIMULATOR_URL": simulator.url,
         }  # fmt: skip
         django.setup()
@@ -50,7 +52,7 @@ def main():
 
 @contextlib.contextmanager
 def _gateways(room):
-    process = SimulatorProcess(room / "simulator", time_scale=1)
+    process = SimulatorProcess(room / "simulator", time_scale=TIME_SCALE)
     try:
         with Simulator(process.url) as simulator:
             yield simulator

@@ -24,13 +24,14 @@ from partner_orders import operations as partner_orders
 from partner_orders.models import PayType
 from payments.charges import operations as charges
 from payments.customers.grants import Direction, GrantCommand
+from payments.days import bounds, day_of
 from payments.direct import operations as direct
 from payments.exports import operations as exports
 from payments.exports import writing
 from payments.gateways.base import Mode
 from payments.ledger.accounts import Kind
 from payments.manual import values
-from payments.models import ApiClient, Export, Order, Refund, WebhookEndpoint
+from payments.models import ApiClient, Export, Order, Refund
 from payments.orders.models import OrderKind
 from payments.refunds import operations as refunds
 from payments.refunds import submission
@@ -39,6 +40,7 @@ from payments.staff import devices
 
 MONTH_ORDERS, MONTH_DAYS = 30 * ROUND, 33
 CLERK = "user:demo-refund"
+MOMENT_S = 2  # gateways tell whole seconds: sooner, an order would be paid before it was made
 BOOKED_WITHIN_S = 60  # the sweep asks about a refund after 15
 # What the exports' page shows is a moment of a long one.
 ROWS_SO_FAR = 2 * writing.BATCH_ROWS
@@ -77,11 +79,10 @@ def build(*, simulator):
 
 
 def _make_month():
-    for _progress in volume.fill(orders=MONTH_ORDERS, days=MONTH_DAYS, at=timezone.now()):
+    """It ends as this day began: today is what is done below."""
+    today, _tomorrow = bounds(day_of(timezone.now()))
+    for _progress in volume.fill(orders=MONTH_ORDERS, days=MONTH_DAYS, at=today):
         pass
-    WebhookEndpoint.objects.filter(parked_at__isnull=False).exclude(client__name="volume-checkout").update(
-        parked_at=None, parked_reason=""
-    )
 
 
 class Shop:
@@ -99,6 +100,7 @@ class Shop:
         return self._pay(order) if order.cash_fen else order
 
     def refund(self, order, *, goods_fen, shipping_fen=0, reason):
+        time.sleep(MOMENT_S)
         command = RefundCommand(goods_fen=goods_fen, shipping_fen=shipping_fen, reason=reason)
         made = refunds.refund(order_id=order.pk, command=command, actor=CLERK, at=timezone.now())
         if made.status != "to_approve":
@@ -145,7 +147,9 @@ class Shop:
         )  # fmt: skip
 
     def _pay(self, order):
-        self._simulator.pay(self._attempt(order, channel="wechat").number)
+        attempt = self._attempt(order, channel="wechat")
+        time.sleep(MOMENT_S)
+        self._simulator.pay(attempt.number)
         _eventually(lambda: Order.objects.filter(pk=order.pk, status="pay_finished").exists())
         return Order.objects.get(pk=order.pk)
 
