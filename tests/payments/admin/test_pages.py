@@ -120,7 +120,7 @@ def test_what_the_balance_paid_stands_between_points_and_cash(boss, order):
         " ".join(text(boss.get(path)).split()) for path in (page(Order, "changelist"), page(Order, "change", bought.pk))
     )
 
-    assert "¥234.56 ¥0.00 ¥234.56 ¥0.00" in listed
+    assert "¥234.56 balance" in listed
     assert "Points ¥0.00 Balance ¥234.56 Cash ¥0.00" in shown
 
 
@@ -161,7 +161,7 @@ def test_the_page_of_an_order_without_its_document_opens_all_the_same(boss, orde
         ("family=other", 0),
         ("created_at_from=2018-01-01&created_at_to=2999-01-01", 1),
         ("created_at_to=2018-01-01", 0),
-        ("created_at_from=rubbish", 1),
+        ("created_at_from=rubbish", 0),
     ],
 )
 def test_the_list_of_orders_filters(boss, order, query, found):
