@@ -217,7 +217,7 @@ class Timeline:
         )  # fmt: skip
         if charge.paid_at is not None:
             yield Entry(
-                at=charge.paid_at, title=_("Paid"), amount_fen=charge.paid_fen,
+                at=max(charge.paid_at, charge.created_at), title=_("Paid"), amount_fen=charge.paid_fen,
                 facts=self._reader.facts(
                     (_("number"), charge.number), (_("gateway's number"), charge.gateway_trade_no)
                 ),
@@ -280,7 +280,10 @@ class Timeline:
                 )  # fmt: skip
             if refund.settled_at is not None:
                 yield Entry(
-                    at=refund.settled_at, title=_("Refund settled"), facts=self._reader.facts(facts[0]), **shown
+                    at=max(refund.settled_at, refund.requested_at),
+                    title=_("Refund settled"),
+                    facts=self._reader.facts(facts[0]),
+                    **shown,
                 )
         legs = RefundLeg.objects.filter(charge__in=[charge.pk for charge in self.charges])
         for leg in self._newest(legs.select_related("charge")):
