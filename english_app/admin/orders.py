@@ -2,7 +2,6 @@
 
 import datetime
 from collections.abc import Iterable
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -22,6 +21,7 @@ from english_app import deliveries
 from english_app.admin.base import lasts
 from english_app.admin.order_forms import ApproveForm, DeliverAgainForm, RefuseForm, is_to_decide
 from english_app.models import EnglishOrder, Good, OrderLine, OrderType
+from english_app.operations import FAMILY
 from english_app.states import WireStatus, wire_status
 from payments.admin import masking
 from payments.admin.base import DayFilter, ReadOnlyAdmin, ReadOnlyInline, yuan
@@ -44,18 +44,6 @@ COLOURS = {
     WireStatus.RETURNED: "",
 }
 PRICE = yuan("price_total_fen", _("price of the goods"))
-
-
-class SellerFilter(client_filter("order__client")):  # type: ignore[misc]
-    """By client, of those that have ever sold here: the orders of any other would be sought through all there are."""
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        sellers = set(Good.objects.values_list("client", flat=True).distinct())
-        return [(pk, name) for pk, name in super().lookups(request, model_admin) if int(pk) in sellers]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        offered = self.value() is None or self.value() in {pk for pk, _name in self.lookup_choices}
-        return super().queryset(request, queryset) if offered else queryset.none()
 
 
 class LineInline(ReadOnlyInline):
@@ -94,8 +82,8 @@ class EnglishOrderAdmin(FormPagesAdmin, ReadOnlyAdmin):
     list_display = ("number", "shown_status", "type", "client", "whose", "money", "agent", "created_at")
     list_filter = (
         ("order__created_at", DayFilter), ("type", ChoicesRadioFilter), ("returning", ChoicesRadioFilter),
-        ("delivery", ChoicesRadioFilter), ("order__total_fen", AmountFilter), SellerFilter,
-        ("agent", SeenRelatedFilter),
+        ("delivery", ChoicesRadioFilter), ("order__total_fen", AmountFilter),
+        client_filter("order__client", family=FAMILY), ("agent", SeenRelatedFilter),
     )  # fmt: skip
     days = "order__created_at"
     export_fields = {

@@ -20,6 +20,7 @@ from unfold.decorators import display
 from partner_orders import shipping
 from partner_orders.admin.order_forms import RemarkForm, ShipForm
 from partner_orders.models import PartnerOrder
+from partner_orders.operations import FAMILY
 from partner_orders.states import WireStatus, wire_status
 from payments.admin import masking
 from payments.admin.base import DayFilter, DecidingAdmin, request_id_of, yuan
@@ -56,7 +57,8 @@ class PartnerOrderAdmin(FormPagesAdmin, DecidingAdmin):
     )  # fmt: skip
     list_filter = (
         ("order__created_at", DayFilter), ("delivery", ChoicesRadioFilter), ("pay_type", ChoicesRadioFilter),
-        ("order__status", ChoicesRadioFilter), ("price_fen", AmountFilter), client_filter("order__client"),
+        ("order__status", ChoicesRadioFilter), ("price_fen", AmountFilter),
+        client_filter("pack__client", family=FAMILY),
     )  # fmt: skip
     days = "order__created_at"
     export_fields = {

@@ -118,20 +118,23 @@ class ClientFilter(RadioFilter):  # type: ignore[misc]
     title = _("client")
     parameter_name = "client"
     path = "client"
+    family = ""  # whose rows these are: for a client that has none of them, all would be looked through
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        seen = within_sight(request, ApiClient).order_by("name").values_list("pk", "name")
-        return [(str(pk), name) for pk, name in seen]
+        seen = within_sight(request, ApiClient).order_by("name")
+        serving = seen.filter(families__contains=[self.family]) if self.family else seen
+        return [(str(pk), name) for pk, name in serving.values_list("pk", "name")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not self.value():
             return queryset
-        return queryset.filter(**{self.path: self.value()}) if str(self.value()).isdigit() else queryset.none()
+        offered = {pk for pk, _name in self.lookup_choices}
+        return queryset.filter(**{self.path: self.value()}) if self.value() in offered else queryset.none()
 
 
-def client_filter(path: str) -> type[ClientFilter]:
-    """Return the filter for rows whose client is at the end of `path`."""
-    return type("ClientFilterAt", (ClientFilter,), {"path": path})
+def client_filter(path: str, *, family: str = "") -> type[ClientFilter]:
+    """Return the filter for rows (of `family` alone, if it is given) whose client is at the end of `path`."""
+    return type("ClientFilterAt", (ClientFilter,), {"path": path, "family": family})
 
 
 class SeenRelatedFilter(RelatedDropdownFilter):  # type: ignore[misc]
