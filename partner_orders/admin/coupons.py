@@ -77,8 +77,8 @@ class GiveForm(DeedForm):
     carried = ("batch",)
     outdated = giving.BatchReused
 
-    def __init__(self, data: Any = None, *, row: Coupon) -> None:
-        super().__init__(data, row=row)
+    def __init__(self, data: Any = None, files: Any = None, *, row: Coupon) -> None:
+        super().__init__(data, files, row=row)
         said = _("Their user ids, one in each line, at most %(most)s. One that stands twice counts once.")
         self.fields["user_ids"].help_text = said % {"most": GIVEN_TO_MAX}
 
