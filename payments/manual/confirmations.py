@@ -118,7 +118,9 @@ def confirm(
         return known
     _check_confirmable(charge)
     charge, outcome = charges.inquire(charge_id=charge_id, at=at)
-    if charge.status in BOOKED:
+    if charge.status in BOOKED:  # by the gateway's word, or by this very request's first sending
+        if (known := _known(charge_id=charge_id, command=command)) is not None:
+            return known
         raise GatewayConfirms
     is_contradicted = outcome is not Outcome.UNKNOWN
     if is_contradicted and not command.is_acknowledged:

@@ -198,7 +198,7 @@ def test_a_return_asked_for_is_approved(at_work, site):
 
 def test_a_workbook_is_written_by_the_worker_and_opens(at_work, site, paid, worker, tmp_path):
     place(paid.client, out_trade_no="=2+5", client_pay_id="", redirect_url="")
-    worker.start()
+    worker.start(with_clock=True)
     lin = at_work("lin", "finance")
     page = lin.page
 

@@ -1,4 +1,4 @@
-"""An export as a real worker writes it, woken by the request alone, and what is left when it is killed meanwhile."""
+"""An export as a real worker writes it, from request to file."""
 
 import time
 
@@ -11,13 +11,13 @@ PATIENCE_S = 60
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_writes_what_it_is_woken_for(worker):
+def test_a_worker_with_its_clock_writes_what_waits(worker):
     client = make_client()
     make_customer(client=client)
     for number in ("T1", "T2"):
         place_order(client=client, number=number)
     lin = make_staff("lin", "export_rows", *VIEWS)
-    worker.start()
+    worker.start(with_clock=True)
 
     export = ask(lin)
 
