@@ -72,8 +72,10 @@ def open_order(someone, site, order):
 
 def test_a_slash_leads_into_the_box_and_a_number_to_its_order_whose_raw_body_unfolds(boss, site, told):
     someone = boss()
+    someone.page.wait_for_load_state()  # the key is nothing to a page without its script
 
     someone.page.keyboard.press("/")
+    expect(someone.page.locator("input[data-look-up]")).to_be_focused()
     someone.page.keyboard.type(f" {told.number} ")
     someone.page.keyboard.press("Enter")
 

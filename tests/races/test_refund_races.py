@@ -1,8 +1,7 @@
 """Many refunds at once. Each race has a control: the same race with its guard taken away, which must go wrong."""
 
-import contextlib
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from django.db import connection
@@ -242,7 +241,7 @@ def process(row):
 def process_when_free(row):
     """At most half of a process's threads ask gateways at once; what had no place stays due."""
     while InboundNotification.objects.filter(pk=row.pk, processed_at__isnull=True).exists():
-        with contextlib.suppress(GatewayBusy):
+        with suppress(GatewayBusy):
             process(row)
 
 
