@@ -95,9 +95,15 @@ def scanned(rows):
 
 @pytest.fixture
 def reluctant(db):
-    """PostgreSQL scans no table where an index can answer."""
+    """
+    PostgreSQL scans no table where an index can answer.
+
+    It is made to forget how few rows there are, if it has noticed: where there are none, any way is as good.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("DELETE FROM pg_statistic")
+        cursor.execute("UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relnamespace = 'public'::regnamespace")
 
 
 def test_no_look_up_of_any_list_reads_a_table_from_end_to_end(reluctant, book):
