@@ -74,6 +74,13 @@ ORDER_FAMILIES = {
     "payments": "payments.direct.fulfilment",
 }
 
+# Rights of the families' own that move value: who holds one proves who they are by a second factor.
+FAMILIES_MONEY_PERMISSIONS = (
+    "partner_orders.add_customercoupon",
+    "english_app.decide_return",
+    "english_app.deliver_again",
+)
+
 # Families whose apps take WeChat's app payment as WeChat Pay v2 under MD5, and no other (document 004).
 WECHAT_V2_FAMILIES = ("english_app",)
 

@@ -25,13 +25,11 @@ MONEY_PERMISSIONS = (
     "payments.change_gatewaydefault",
     "payments.add_apiclient",
     "payments.change_apiclient",
-    "partner_orders.add_customercoupon",
-    "english_app.decide_return",
-    "english_app.deliver_again",
     "auth.add_user",
     "auth.change_user",
     "auth.add_group",
     "auth.change_group",
+    *settings.FAMILIES_MONEY_PERMISSIONS,
 )
 
 
