@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase, override_settings
+from django.utils import translation
 
 from tests.stillness import wait_until_the_database_rests
 
@@ -36,6 +37,13 @@ def a_cache_of_ones_own():
 def passwords_cost_nothing():
     """A million rounds for each person of a test are half a second; one is the same algorithm."""
     with override_settings(PASSWORD_HASHERS=["tests.world.OneRound"]):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def each_test_begins_in_the_shops_own_language():
+    """The thread still speaks as the last request of the test before did; what one is told must not hang on that."""
+    with translation.override(settings.LANGUAGE_CODE):
         yield
 
 

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from payments.errors import OnetillError
 from payments.exports import operations, tables, writing
@@ -207,7 +207,8 @@ def test_a_sixth_that_waits_is_refused(lin):
     with pytest.raises(operations.TooManyWaiting) as refusal:
         ask(lin)
 
-    assert refusal.value.sentence().startswith("5 exports of yours are being written or wait for it already.")
+    with translation.override("en"):
+        assert refusal.value.sentence().startswith("5 exports of yours are being written or wait for it already.")
     assert len(all_exports()) == 5
 
 
