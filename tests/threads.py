@@ -3,10 +3,12 @@
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 
 import psycopg
 from django.db import connection
 
+from payments.gateways import registry
 from payments.transactions import DATABASE_TROUBLE
 from tests.web_process import _test_database_url, eventually
 
@@ -20,6 +22,16 @@ def insist(call):
             return call()
         except DATABASE_TROUBLE:
             connection.close()
+
+
+@contextmanager
+def all_lines_engaged():
+    """As many calls to gateways are under way in this process as there may be."""
+    with ExitStack() as calls:
+        with suppress(registry.GatewayBusy):
+            while True:
+                calls.enter_context(registry.place_for_a_call())
+        yield
 
 
 def kinds(outcomes):

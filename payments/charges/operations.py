@@ -225,8 +225,12 @@ def reconcile(*, charge_id: int, at: datetime.datetime) -> Charge:
 
 
 @outside_transaction
-def inquire(*, charge_id: int, at: datetime.datetime) -> tuple[Charge, Outcome]:
-    """Reconcile; return the attempt as it stands then, and what the gateway said: UNKNOWN where it did not answer."""
+def inquire(*, charge_id: int, at: datetime.datetime, must_ask: bool = False) -> tuple[Charge, Outcome]:
+    """
+    Reconcile; return the attempt as it stands then, and what the gateway said: UNKNOWN where it did not answer.
+
+    :raises registry.GatewayBusy: if it `must_ask` and too many calls are under way
+    """
     charge = Charge.objects.select_related("gateway_account").get(pk=charge_id)
     if charge.gateway_account is None:
         return charge, Outcome.UNKNOWN
@@ -234,6 +238,8 @@ def inquire(*, charge_id: int, at: datetime.datetime) -> tuple[Charge, Outcome]:
         with registry.place_for_a_call():
             state = registry.adapter(charge.gateway_account).query_payment(charge.number)
     except TryAgain as error:  # nothing was asked: this account's trouble is not that of the other ways to pay
+        if must_ask and isinstance(error, registry.GatewayBusy):
+            raise
         log.warning("query_not_sent", charge=charge.number, error=error.code)
         return charge, Outcome.UNKNOWN
     except (GatewayUnavailable, GatewayRefused) as error:
@@ -243,24 +249,28 @@ def inquire(*, charge_id: int, at: datetime.datetime) -> tuple[Charge, Outcome]:
 
 
 @outside_transaction
-def retire(*, charge_id: int, at: datetime.datetime) -> tuple[Charge, Outcome]:
+def retire(*, charge_id: int, at: datetime.datetime, must_ask: bool = False) -> tuple[Charge, Outcome]:
     """
     Stop an attempt that is not wanted any more: ask, close at the gateway, ask again where it was too late.
 
     Where the gateway will not close (yet), the attempt stays open and the sweep goes on asking about it. Returns the
     attempt and the gateway's last word about it: UNKNOWN where it did not answer.
+
+    :raises registry.GatewayBusy: if it `must_ask` and too many calls are under way
     """
-    charge, outcome = inquire(charge_id=charge_id, at=at)
+    charge, outcome = inquire(charge_id=charge_id, at=at, must_ask=must_ask)
     if charge.status not in OPEN or charge.gateway_account is None:
         return charge, outcome
     try:
         with registry.place_for_a_call():
             result = registry.adapter(charge.gateway_account).close_payment(charge.number)
     except (GatewayUnavailable, GatewayRefused, TryAgain) as error:
+        if must_ask and isinstance(error, registry.GatewayBusy):
+            raise
         log.warning("close_unanswered", charge=charge.number, error=str(error))
         return charge, Outcome.UNKNOWN
     if result.outcome is Outcome.FAILED:
-        return inquire(charge_id=charge_id, at=at)
+        return inquire(charge_id=charge_id, at=at, must_ask=must_ask)
     if result.outcome is Outcome.SUCCEEDED:
         charge = settlement.note(charge_id=charge_id, event=Event.CLOSED, answer=result.gateway_status, at=at)
     return charge, result.outcome

@@ -106,6 +106,7 @@ def confirm(
 
     :raises Malformed: if the command cannot be kept
     :raises NotToConfirm: if the payment is booked, or is none at a gateway
+    :raises registry.GatewayBusy: if the gateway could not be asked for our other calls: silence it is not
     :raises GatewayConfirms: if the gateway says that it is paid: it is booked by that
     :raises GatewayContradicts: if the gateway says otherwise and that is not acknowledged
     :raises ConfirmedMeanwhile: if another confirmation of it waits or is done
@@ -117,7 +118,7 @@ def confirm(
     if (known := _known(charge_id=charge_id, command=command)) is not None:
         return known
     _check_confirmable(charge)
-    charge, outcome = charges.inquire(charge_id=charge_id, at=at)
+    charge, outcome = charges.inquire(charge_id=charge_id, at=at, must_ask=True)
     if charge.status in BOOKED:  # by the gateway's word, or by this very request's first sending
         if (known := _known(charge_id=charge_id, command=command)) is not None:
             return known
@@ -226,6 +227,7 @@ def approve(
 
     :raises requests.NotToDecide: if it does not wait (any more)
     :raises requests.SamePerson: if `actor` asked for it
+    :raises registry.GatewayBusy: if the gateway could not be asked for our other calls
     :raises GatewayConfirms: if the gateway says meanwhile that it is paid
     :raises GatewayStillWaits: if the gateway would still take money for it
     :raises TradeKnown: if the gateway's number is another payment's
@@ -233,7 +235,7 @@ def approve(
     waiting = HandConfirmation.objects.defer("evidence").get(pk=waiting_id)
     requests.check_reason(reason=reason)
     requests.check_decidable(request=waiting, actor=actor)
-    charge, outcome = charges.retire(charge_id=waiting.charge_id, at=at)
+    charge, outcome = charges.retire(charge_id=waiting.charge_id, at=at, must_ask=True)
     if charge.status in OPEN and outcome is not Outcome.UNKNOWN:
         raise GatewayStillWaits
     with transaction():

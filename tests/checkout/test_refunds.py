@@ -1,16 +1,15 @@
 """`refund` and `refund-detail` over HTTP: what a client is told of money that goes back, and what it never gets."""
 
-import contextlib
-
 import pytest
 from django.utils import timezone
 
-from payments.gateways import memory, registry
+from payments.gateways import memory
 from payments.models import AuditRow, Charge, Order, OrderTransition, Refund, RefundLeg, Transfer
 from payments.refunds import operations as refunds
 from tests.calls import Text, post, signed
 from tests.checkout.test_documents import PAY
 from tests.payments.refunds.shop import book, paid_order, statuses, sweep
+from tests.threads import all_lines_engaged
 from tests.world import make_client, make_customer, place_order, points_fen
 
 pytestmark = pytest.mark.django_db
@@ -166,10 +165,7 @@ def test_above_the_limit_it_waits_for_a_second_person_and_their_no_is_a_failure(
 def test_while_too_many_calls_are_under_way_a_refund_is_kept_and_told_to_the_gateway_later(client):
     order = paid_order()
 
-    with contextlib.ExitStack() as calls:
-        with contextlib.suppress(registry.GatewayBusy):
-            while True:
-                calls.enter_context(registry.place_for_a_call())
+    with all_lines_engaged():
         status, answer = refund(client)
 
     assert (status, answer["result"]["refund_status"], list(book().refunds)) == (200, "pending", [])

@@ -5,9 +5,9 @@ import html
 import pytest
 from django.urls import reverse
 
-from payments.gateways import registry
 from payments.models import AuditRow, GatewayAccount
 from tests.payments.api.accounts import connect_wechat_v2
+from tests.threads import all_lines_engaged
 from tests.world import make_memory_account, make_staff
 
 pytestmark = pytest.mark.django_db
@@ -101,14 +101,9 @@ def test_an_account_that_is_gone_is_404(boss):
 
 def test_while_all_places_are_taken_nobody_is_asked(boss, simulator):
     account = connect_wechat_v2(simulator)
-    taken = []
-    while registry._places.acquire(blocking=False):
-        taken.append(None)
-    try:
+
+    with all_lines_engaged():
         shown = text(boss.post(page(account)))
-    finally:
-        for _ in taken:
-            registry._places.release()
 
     assert "Too many payments are being started." in shown
     assert not AuditRow.objects.exists()

@@ -1,13 +1,9 @@
 """`POST /rest/wx/push_order` and `/rest/ali/push_order` over HTTP: which orders can be paid, how, and which cannot."""
 
-import contextlib
-
 import pytest
-from django.conf import settings
 from django.utils import timezone
 
 from payments.charges import settlement
-from payments.gateways import registry
 from payments.gateways.base import Outcome, PaymentState
 from payments.models import AuditRow, Charge, Order, OrderTransition, Transfer
 from payments.orders import operations as orders
@@ -17,6 +13,7 @@ from tests.calls import body, post, signed
 from tests.faults.test_alipay_end_to_end import connect
 from tests.payments.api.accounts import connect_wechat_v2, connect_wechat_v3
 from tests.payments.api.test_direct_orders import APPOINTMENT, GOODS, WALLET, made
+from tests.threads import all_lines_engaged
 from tests.world import grant, make_client, make_customer, owe_from_balance, place_order
 
 pytestmark = pytest.mark.django_db
@@ -321,10 +318,7 @@ class TestGatewaysInTrouble:
 
     def test_too_many_calls_under_way(self, client, shop, alipay):
         order = made(client, GOODS)
-        with contextlib.ExitStack() as calls:
-            for _call in range(settings.WEB_THREADS // 2):
-                calls.enter_context(registry.place_for_a_call())
-
+        with all_lines_engaged():
             status, answer = post(client, ALIPAY, asking_for(order))
 
         assert (status, answer["error_code"]) == (503, "gateway_busy")

@@ -10,9 +10,11 @@ from payments.charges import operations as charges
 from payments.closing import operations as closing
 from payments.errors import Malformed
 from payments.gateways.base import Mode
+from payments.gateways.registry import GatewayBusy
 from payments.manual import confirmations, evidence, requests
 from payments.models import AuditRow, Charge, HandConfirmation, Transfer
 from tests.payments.manual.desk import approve, attempt, book, broken, charge_of, deeds, refused, silence, waiting_order
+from tests.threads import all_lines_engaged
 from tests.world import PNG, confirm_by_hand, place_order
 
 pytestmark = pytest.mark.django_db
@@ -198,6 +200,24 @@ def test_a_gateway_that_stays_silent_does_not_keep_the_second_person_from_decidi
 
 
 # --- late money
+
+
+def test_a_gateway_that_could_not_be_asked_is_not_a_silent_one():
+    order = waiting_order()
+    book().pay(charge_of(order).number)
+
+    with all_lines_engaged(), refused(GatewayBusy):
+        confirm_by_hand(charge_of(order))
+
+
+def test_nor_does_a_second_person_decide_before_it_could_be_asked():
+    order = waiting_order(approval_above_fen=0)
+    silence()
+    made = confirm_by_hand(charge_of(order))
+    book().pay(charge_of(order).number)
+
+    with all_lines_engaged(), refused(GatewayBusy):
+        approve(made)
 
 
 def test_on_a_closed_order_it_is_late_money():
