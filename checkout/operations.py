@@ -63,7 +63,7 @@ class PayCommand:
     expires_in_s: int | None = dataclasses.field(default=None, compare=False)
 
 
-def pay(*, client: ApiClient, command: PayCommand, at: datetime.datetime, request_id: str = "") -> Checkout:
+def pay(*, client: ApiClient, command: PayCommand, at: datetime.datetime) -> Checkout:
     """
     Place an order and pay of it what the customer's points cover. The same call again returns the same order.
 
@@ -85,7 +85,7 @@ def pay(*, client: ApiClient, command: PayCommand, at: datetime.datetime, reques
         if payer.is_frozen:
             raise CustomerFrozen
         place_for = functools.partial(
-            _place, client=client, command=command, fingerprint=fingerprint, payer=payer, at=at, request_id=request_id
+            _place, client=client, command=command, fingerprint=fingerprint, payer=payer, at=at
         )
         try:
             if attempt < TRIES_BEFORE_LOCKING:
@@ -117,7 +117,6 @@ def _place(
     payer: Payer,
     points_fen: int,
     at: datetime.datetime,
-    request_id: str,
 ) -> Checkout:
     points_fen = min(points_fen, command.total_fen)
     waits_s = client.order_ttl_seconds if command.expires_in_s is None else command.expires_in_s
@@ -137,7 +136,6 @@ def _place(
         expires_at=at + datetime.timedelta(seconds=waits_s),
         at=at,
         actor=client.actor,
-        request_id=request_id,
         document=Document(insert=_DOCUMENT, parameters={"redirect_url": command.redirect_url}),
     )
     order_id = place(placement)
@@ -174,7 +172,6 @@ def refund(
     pay_no: str,
     command: RefundCommand,
     at: datetime.datetime,
-    request_id: str = "",
 ) -> Refund:
     """
     Refund the client's order of that number. See `refunds.request` for the other errors.
@@ -182,20 +179,18 @@ def refund(
     :raises queries.OrderUnknown: if the client has none
     """
     order = queries.detail(client_id=client.pk, order_no=order_no, pay_no=pay_no)
-    return refunds.refund(order_id=order.order_id, command=command, actor=client.actor, at=at, request_id=request_id)
+    return refunds.refund(order_id=order.order_id, command=command, actor=client.actor, at=at)
 
 
 @outside_transaction
-def close(
-    *, client: ApiClient, order_no: str, pay_no: str, reason: str, at: datetime.datetime, request_id: str = ""
-) -> Order:
+def close(*, client: ApiClient, order_no: str, pay_no: str, reason: str, at: datetime.datetime) -> Order:
     """
     Close the client's order of that number. See `closing.close` for the other errors.
 
     :raises queries.OrderUnknown: if the client has none
     """
     order = queries.detail(client_id=client.pk, order_no=order_no, pay_no=pay_no)
-    return closing.close(order_id=order.order_id, actor=client.actor, at=at, reason=reason, request_id=request_id)
+    return closing.close(order_id=order.order_id, actor=client.actor, at=at, reason=reason)
 
 
 def log_in(*, number: str, code: str, at: datetime.datetime) -> Order:

@@ -25,7 +25,7 @@ from payments.clients.authentication import client_of
 from payments.models import Order, Refund
 from payments.money import yuan_number
 from payments.orders.states import AWAITING_CASH
-from payments.wire.views import FamilyViewSet, request_id
+from payments.wire.views import FamilyViewSet
 
 
 class CheckoutViewSet(FamilyViewSet):
@@ -48,7 +48,7 @@ class CheckoutViewSet(FamilyViewSet):
             redirect_url=given["redirect_url"],
             expires_in_s=given["expires_in"],
         )
-        order = operations.pay(client=client_of(request), command=command, at=at, request_id=request_id())
+        order = operations.pay(client=client_of(request), command=command, at=at)
         bind_contextvars(order=order.number)
         code = login_codes.issue(number=order.number, generation=order.login_generation, at=at)
         return self.success(_pay_result(order, code=code), result_code="pay_order_created")
@@ -71,7 +71,6 @@ class CheckoutViewSet(FamilyViewSet):
             pay_no=given["client_pay_id"],
             command=refund_command(given),
             at=timezone.now(),
-            request_id=request_id(),
         )
         bind_contextvars(order=refund.order.number)
         return self.success(_refund_result(refund), result_code="order_refund_requested")
@@ -92,7 +91,6 @@ class CheckoutViewSet(FamilyViewSet):
             pay_no=given["client_pay_id"],
             reason=given.get("reason", ""),
             at=timezone.now(),
-            request_id=request_id(),
         )
         bind_contextvars(order=order.number)
         return self.success(_detail_result(order), result_code="order_closed")

@@ -114,7 +114,7 @@ def _say(message: str, *, document: EnglishOrder) -> None:
         document.message = message[:MESSAGE_LENGTH_MAX]
 
 
-def deliver_again(*, order_id: int, actor: str, at: datetime.datetime, reason: str = "", request_id: str = "") -> None:
+def deliver_again(*, order_id: int, actor: str, at: datetime.datetime, reason: str = "") -> None:
     """
     Have a delivery that failed for good tried again, from the first attempt on.
 
@@ -127,9 +127,7 @@ def deliver_again(*, order_id: int, actor: str, at: datetime.datetime, reason: s
         document.delivery = next_delivery(delivery=document.delivery, event=DeliveryEvent.TRY_AGAIN)
         document.delivery_attempts = 0
         document.save(update_fields=["delivery", "delivery_attempts"])
-        audit.record(
-            actor=actor, action="english.deliver_again", subject=order.subject, request_id=request_id, reason=reason
-        )
+        audit.record(actor=actor, action="english.deliver_again", subject=order.subject, reason=reason)
         start(document=document, at=at)
 
 

@@ -134,7 +134,7 @@ class _Offer:
 
 
 @outside_transaction
-def init(*, client: ApiClient, command: InitCommand, at: datetime.datetime, request_id: str = "") -> Initiated:
+def init(*, client: ApiClient, command: InitCommand, at: datetime.datetime) -> Initiated:
     """
     Make a purchase and its recharge, and start the payment of the recharge in the customer's app.
 
@@ -163,7 +163,7 @@ def init(*, client: ApiClient, command: InitCommand, at: datetime.datetime, requ
             customer_id=customer.customer_id,
             fingerprint=command.fingerprint,
             payable_at=at + GATEWAY_MARGIN + GATEWAY_MINIMUM,
-        ) or _place(offer, at=at, request_id=request_id)
+        ) or _place(offer, at=at)
     if not command.money_fen:
         return Initiated(purchase=purchase.order, recharge=None, charge=None)
     recharge = purchase.recharge  # read or made with it
@@ -196,13 +196,12 @@ def _offer(*, client: ApiClient, customer: CustomerView, command: InitCommand) -
 
 
 @transaction_required
-def _place(offer: _Offer, *, at: datetime.datetime, request_id: str) -> EnglishOrder:
+def _place(offer: _Offer, *, at: datetime.datetime) -> EnglishOrder:
     """Place the purchase with its lines and, where money is to come in, the recharge. Both or none."""
     total_fen = offer.command.price_total_fen
     waits = max(datetime.timedelta(seconds=offer.client.order_ttl_seconds), WAITS_LEAST)
     purchase = _place_one(
         offer, type=OrderType.PURCHASE, total_fen=total_fen, waits=waits + PURCHASE_WAITS_LONGER, at=at,
-        request_id=request_id,
     )  # fmt: skip
     lines = [one.line() for one in offer.goods]
     for line in lines:
@@ -211,7 +210,7 @@ def _place(offer: _Offer, *, at: datetime.datetime, request_id: str) -> EnglishO
     if offer.command.money_fen:
         recharge = _place_one(
             offer, type=OrderType.RECHARGE, total_fen=offer.command.money_fen, waits=waits, at=at,
-            request_id=request_id, purchase=purchase,
+            purchase=purchase,
         )  # fmt: skip
         recharge.purchase = purchase
     return purchase
@@ -225,7 +224,6 @@ def _place_one(
     total_fen: int,
     waits: datetime.timedelta,
     at: datetime.datetime,
-    request_id: str,
     purchase: EnglishOrder | None = None,
 ) -> EnglishOrder:
     command, is_recharge = offer.command, type == OrderType.RECHARGE
@@ -264,7 +262,6 @@ def _place_one(
                 expires_at=at + waits,
                 at=at,
                 actor=offer.client.actor,
-                request_id=request_id,
                 document=document,
             )
         )
@@ -300,7 +297,7 @@ def _lead_to_gateway(
 
 
 @outside_transaction
-def pay(*, client: ApiClient, user_id: str, number: str, at: datetime.datetime, request_id: str = "") -> None:
+def pay(*, client: ApiClient, user_id: str, number: str, at: datetime.datetime) -> None:
     """
     Pay a purchase from the balance; paying it again changes nothing.
 
@@ -323,24 +320,24 @@ def pay(*, client: ApiClient, user_id: str, number: str, at: datetime.datetime, 
     if document.order.customer.is_frozen:
         raise CustomerFrozen(field="user_id")
     try:
-        _pay(order_id=document.order_id, actor=client.actor, at=at, request_id=request_id)
+        _pay(order_id=document.order_id, actor=client.actor, at=at)
     except NotEnough:
         recharge = EnglishOrder.objects.filter(purchase=document).first()
         if recharge is None or not _has_come(recharge, at=at):
             raise _too_small(document) from None
         try:
-            _pay(order_id=document.order_id, actor=client.actor, at=at, request_id=request_id)
+            _pay(order_id=document.order_id, actor=client.actor, at=at)
         except NotEnough:
             raise _too_small(document) from None
 
 
-def _pay(*, order_id: int, actor: str, at: datetime.datetime, request_id: str) -> None:
+def _pay(*, order_id: int, actor: str, at: datetime.datetime) -> None:
     with transaction():
         order = orders.lock(order_id=order_id)
         if order.status == Status.PAY_FINISHED:  # by another call, at this very moment
             return
         try:
-            from_balance.pay_from_balance(order=order, actor=actor, at=at, request_id=request_id)
+            from_balance.pay_from_balance(order=order, actor=actor, at=at)
         except (OrderNotPayable, OrderExpired) as error:
             error.field = "order_sn"
             raise

@@ -87,7 +87,7 @@ def _move(*, document: EnglishOrder, event: ReturnEvent) -> None:
     document.returning = next_return(returning=document.returning, event=event)
 
 
-def ask(*, order_id: int, actor: str, at: datetime.datetime, request_id: str = "") -> None:
+def ask(*, order_id: int, actor: str, at: datetime.datetime) -> None:
     """
     Ask for the return of a paid order. Asking while it is asked for changes nothing.
 
@@ -105,7 +105,7 @@ def ask(*, order_id: int, actor: str, at: datetime.datetime, request_id: str = "
         document.save(
             update_fields=["returning", "return_asks", "return_asked_at", "deliver_due_at", "refund", "message"]
         )
-        audit.record(actor=actor, action="english.return_ask", subject=order.subject, request_id=request_id)
+        audit.record(actor=actor, action="english.return_ask", subject=order.subject)
 
 
 def _check_returnable(*, order: Order, document: EnglishOrder, at: datetime.datetime) -> None:
@@ -129,7 +129,6 @@ def approve(
     at: datetime.datetime,
     reason: str = "",
     as_seen: str = "",
-    request_id: str = "",
 ) -> EnglishOrder:
     """
     Let a return go: all that is left of the order's money goes back to where it came from.
@@ -144,16 +143,12 @@ def approve(
         order, document = deliveries.lock(order_id=order_id)
         _decide(document=document, event=ReturnEvent.APPROVE, actor=actor, at=at, as_seen=as_seen)
         document.save(update_fields=["returning", "decided_by", "decided_at"])
-        audit.record(
-            actor=actor, action="english.return_approve", subject=order.subject, request_id=request_id, reason=reason
-        )
+        audit.record(actor=actor, action="english.return_approve", subject=order.subject, reason=reason)
     _settle(order_id=order_id, at=at)
     return EnglishOrder.objects.select_related("order", "refund").get(order_id=order_id)
 
 
-def refuse(
-    *, order_id: int, actor: str, at: datetime.datetime, reason: str, as_seen: str = "", request_id: str = ""
-) -> EnglishOrder:
+def refuse(*, order_id: int, actor: str, at: datetime.datetime, reason: str, as_seen: str = "") -> EnglishOrder:
     """
     Do not take an order back, and tell its customer why. What was not delivered yet is delivered.
 
@@ -167,9 +162,7 @@ def refuse(
         order, document = deliveries.lock(order_id=order_id)
         _decide(document=document, event=ReturnEvent.REFUSE, actor=actor, at=at, as_seen=as_seen)
         _fail(document=document, message=reason, at=at)
-        audit.record(
-            actor=actor, action="english.return_refuse", subject=order.subject, request_id=request_id, reason=reason
-        )
+        audit.record(actor=actor, action="english.return_refuse", subject=order.subject, reason=reason)
         return document
 
 

@@ -14,7 +14,7 @@ from payments.clients.networks import caller
 from payments.customers import queries as customers
 from payments.money import yuan_number
 from payments.wire import FORM_PARSERS, StrictJSONParser
-from payments.wire.views import FamilyViewSet, request_id
+from payments.wire.views import FamilyViewSet
 
 
 class EnglishViewSet(FamilyViewSet):
@@ -38,9 +38,7 @@ class EnglishViewSet(FamilyViewSet):
     def lists(self, request: Request) -> Response:
         """List a customer's orders, newest first."""
         given = self.validated(ListSerializer)
-        page = queries.page(
-            customer_id=self.customer_id(given["user_id"]), page=given["page"], limit=given["limit"]
-        )  # fmt: skip
+        page = queries.page(customer_id=self.customer_id(given["user_id"]), page=given["page"], limit=given["limit"])
         return self.success([answers.row(document) for document in page])
 
     def submit_goods_order(self, request: Request) -> Response:
@@ -65,7 +63,7 @@ class EnglishViewSet(FamilyViewSet):
             goods=tuple(given["goods_list"]),
             ip=str(origin.address) if origin.address else None,
         )
-        made = operations.init(client=client, command=command, at=timezone.now(), request_id=request_id())
+        made = operations.init(client=client, command=command, at=timezone.now())
         bind_contextvars(order=made.purchase.number)
         return self.success(
             {
@@ -83,7 +81,6 @@ class EnglishViewSet(FamilyViewSet):
             user_id=given["user_id"],
             number=given["order_sn"],
             at=timezone.now(),
-            request_id=request_id(),
         )
         bind_contextvars(order=given["order_sn"])  # there is such an order: no log has whatever somebody sends
         return self.success({})
@@ -93,5 +90,5 @@ class EnglishViewSet(FamilyViewSet):
         given, client = self.validated(OrderSerializer), client_of(request)
         document = queries.detail(number=given["order_sn"], client_id=client.pk, user_id=given["user_id"])
         bind_contextvars(order=document.order.number)
-        returns.ask(order_id=document.order_id, actor=client.actor, at=timezone.now(), request_id=request_id())
+        returns.ask(order_id=document.order_id, actor=client.actor, at=timezone.now())
         return self.success({})

@@ -29,7 +29,7 @@ class Recipient:
     is_default: bool = False
 
 
-def add(*, customer_id: int, recipient: Recipient, actor: str, request_id: str = "") -> Address:
+def add(*, customer_id: int, recipient: Recipient, actor: str) -> Address:
     """:raises TooManyAddresses: if the customer has as many as they may"""
     with transaction():
         _lock(customer_id=customer_id)
@@ -38,11 +38,11 @@ def add(*, customer_id: int, recipient: Recipient, actor: str, request_id: str =
         if recipient.is_default:
             _unset_default(customer_id=customer_id)
         address = Address.objects.create(customer_id=customer_id, **dataclasses.asdict(recipient))
-        _record("add", address, actor=actor, request_id=request_id)
+        _record("add", address, actor=actor)
         return address
 
 
-def change(*, customer_id: int, address_id: int, recipient: Recipient, actor: str, request_id: str = "") -> Address:
+def change(*, customer_id: int, address_id: int, recipient: Recipient, actor: str) -> Address:
     """:raises queries.AddressUnknown: if it is not one of the customer's"""
     with transaction():
         _lock(customer_id=customer_id)
@@ -53,16 +53,16 @@ def change(*, customer_id: int, address_id: int, recipient: Recipient, actor: st
         for name, value in told.items():
             setattr(address, name, value)
         address.save(update_fields=list(told))
-        _record("change", address, actor=actor, request_id=request_id)
+        _record("change", address, actor=actor)
         return address
 
 
-def delete(*, customer_id: int, address_id: int, actor: str, request_id: str = "") -> None:
+def delete(*, customer_id: int, address_id: int, actor: str) -> None:
     """:raises queries.AddressUnknown: if it is not one of the customer's"""
     with transaction():
         _lock(customer_id=customer_id)
         address = queries.address(customer_id=customer_id, address_id=address_id)
-        _record("delete", address, actor=actor, request_id=request_id)
+        _record("delete", address, actor=actor)
         address.delete()
 
 
@@ -78,9 +78,6 @@ def _unset_default(*, customer_id: int) -> None:
 
 
 @transaction_required
-def _record(deed: str, address: Address, *, actor: str, request_id: str) -> None:
+def _record(deed: str, address: Address, *, actor: str) -> None:
     """Whose and which, not what: a person's address stays out of the audit rows."""
-    audit.record(
-        actor=actor, action=f"address.{deed}", subject=f"customer:{address.customer_id}", request_id=request_id,
-        address=address.pk,
-    )  # fmt: skip
+    audit.record(actor=actor, action=f"address.{deed}", subject=f"customer:{address.customer_id}", address=address.pk)

@@ -22,9 +22,7 @@ class BatchReused(Conflict):
     message = _("With this form coupons were given already, to others or in another number. Nothing more was given.")
 
 
-def give(
-    *, coupon_id: int, user_ids: Sequence[str], copies: int, batch: uuid.UUID, actor: str, request_id: str = ""
-) -> int:
+def give(*, coupon_id: int, user_ids: Sequence[str], copies: int, batch: uuid.UUID, actor: str) -> int:
     """
     Give each of the customers so many of a coupon, and return how many that were.
 
@@ -48,7 +46,7 @@ def give(
                 for uid, customer_id in zip(uids, wanted, strict=False)
             )
             audit.record(
-                actor=actor, action="coupon.give", subject=f"coupon:{coupon.pk}", request_id=request_id,
+                actor=actor, action="coupon.give", subject=f"coupon:{coupon.pk}",
                 customers=customer_ids, copies=copies,
             )  # fmt: skip
         return len(wanted)

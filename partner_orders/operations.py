@@ -100,7 +100,7 @@ class Bought:
 
 
 @outside_transaction
-def pay(*, client: ApiClient, command: PayCommand, at: datetime.datetime, request_id: str = "") -> Bought:
+def pay(*, client: ApiClient, command: PayCommand, at: datetime.datetime) -> Bought:
     """
     Make an order for a pack and pay it: from the balance at once, or lead its customer to Alipay.
 
@@ -130,7 +130,7 @@ def pay(*, client: ApiClient, command: PayCommand, at: datetime.datetime, reques
             if locked.is_frozen:
                 raise CustomerFrozen(field="user_id")
             offer = _offer(client=client, customer=customer, command=command, at=at)
-            order = _buy(offer, at=at, request_id=request_id)
+            order = _buy(offer, at=at)
     pay_url = _lead_to_alipay(client=client, order=order, mode=command.pay_mode, at=at)
     return Bought(document=queries.documents().get(order=order), pay_url=pay_url)
 
@@ -172,11 +172,11 @@ def _offer(*, client: ApiClient, customer: CustomerView, command: PayCommand, at
 
 
 @transaction_required
-def _buy(offer: _Offer, *, at: datetime.datetime, request_id: str) -> Order:
+def _buy(offer: _Offer, *, at: datetime.datetime) -> Order:
     """Place the order, do what a paid pack says, and take the stock: last, as many want it."""
     for _attempt in range(TRIES_MAX):
         try:
-            order_id = place(_placement(offer, at=at, request_id=request_id))
+            order_id = place(_placement(offer, at=at))
         except NotEnough:
             payable = yuan_text(offer.price.payable_fen)
             raise BalanceTooSmall(field="pay_type", payable=payable) from None
@@ -193,7 +193,7 @@ def _buy(offer: _Offer, *, at: datetime.datetime, request_id: str) -> Order:
     return order
 
 
-def _placement(offer: _Offer, *, at: datetime.datetime, request_id: str) -> Placement:
+def _placement(offer: _Offer, *, at: datetime.datetime) -> Placement:
     command, payable_fen = offer.command, offer.price.payable_fen
     return Placement(
         number=numbers.clocked(at=at),
@@ -212,7 +212,6 @@ def _placement(offer: _Offer, *, at: datetime.datetime, request_id: str) -> Plac
         expires_at=at + _waits(offer),
         at=at,
         actor=offer.client.actor,
-        request_id=request_id,
         document=Document(insert=_DOCUMENT, parameters=_document(offer)),
     )
 
@@ -275,14 +274,12 @@ def _lead_to_alipay(*, client: ApiClient, order: Order, mode: Mode, at: datetime
 
 
 @outside_transaction
-def cancel(
-    *, client: ApiClient, user_id: str, number: str, at: datetime.datetime, reason: str = "", request_id: str = ""
-) -> PartnerOrder:
+def cancel(*, client: ApiClient, user_id: str, number: str, at: datetime.datetime, reason: str = "") -> PartnerOrder:
     """
     Close an order that its customer does not want to pay any more. See `closing.close` for the other errors.
 
     :raises OrderUnknown: if the client's customer has none of that number
     """
     document = queries.detail(number=number, client_id=client.pk, user_id=user_id)
-    closing.close(order_id=document.order_id, actor=client.actor, at=at, reason=reason, request_id=request_id)
+    closing.close(order_id=document.order_id, actor=client.actor, at=at, reason=reason)
     return queries.detail(number=number, client_id=client.pk)

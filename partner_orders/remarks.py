@@ -14,7 +14,7 @@ class RemarkedMeanwhile(Conflict):
     message = _("Somebody else changed this remark since the form was opened. Read theirs, then go on.")
 
 
-def remark(*, order_id: int, text: str, seen: str, actor: str, request_id: str = "") -> None:
+def remark(*, order_id: int, text: str, seen: str, actor: str) -> None:
     """
     Put a remark, or none, in the place of the one that was seen. The same once more changes nothing.
 
@@ -29,7 +29,4 @@ def remark(*, order_id: int, text: str, seen: str, actor: str, request_id: str =
             raise RemarkedMeanwhile
         document.remark = text
         document.save(update_fields=["remark"])
-        audit.record(
-            actor=actor, action="partner_order.remark", subject=order.subject, request_id=request_id,
-            before=seen, after=text,
-        )  # fmt: skip
+        audit.record(actor=actor, action="partner_order.remark", subject=order.subject, before=seen, after=text)

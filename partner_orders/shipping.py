@@ -74,9 +74,7 @@ def is_shippable(document: PartnerOrder) -> bool:
     return document.order.status in PAID and Event.SHIP in TRANSITIONS[Delivery(document.delivery)]
 
 
-def ship(
-    *, order_id: int, shipment: Shipment, actor: str, at: datetime.datetime, request_id: str = "", as_seen: str = ""
-) -> PartnerOrder:
+def ship(*, order_id: int, shipment: Shipment, actor: str, at: datetime.datetime, as_seen: str = "") -> PartnerOrder:
     """
     Record that a paid order was shipped. Until it is received, shipping it again corrects the shipment.
 
@@ -110,14 +108,14 @@ def ship(
             ]
         )  # fmt: skip
         audit.record(
-            actor=actor, action="partner_order.ship", subject=order.subject, request_id=request_id,
+            actor=actor, action="partner_order.ship", subject=order.subject,
             before=before, after=[shipment.name, shipment.number],
         )  # fmt: skip
     return queries.detail(number=order.number)
 
 
 def receive(
-    *, order_id: int, actor: str, at: datetime.datetime, reason: str = "", request_id: str = ""
+    *, order_id: int, actor: str, at: datetime.datetime, reason: str = ""
 ) -> PartnerOrder:  # fmt: skip
     """
     Record that a shipped order has arrived. Once more changes nothing.
@@ -132,9 +130,7 @@ def receive(
             document.delivery = next_delivery(delivery=document.delivery, event=Event.RECEIVE)
             document.received_at = at
             document.save(update_fields=["delivery", "received_at"])
-            audit.record(
-                actor=actor, action=RECEIVED, subject=order.subject, request_id=request_id, reason=reason
-            )  # fmt: skip
+            audit.record(actor=actor, action=RECEIVED, subject=order.subject, reason=reason)
     return queries.detail(number=order.number)
 
 
@@ -172,7 +168,7 @@ def _receive_batch(*, at: datetime.datetime) -> int:
             delivery=next_delivery(delivery=Delivery.SHIPPED, event=Event.RECEIVE), received_at=at
         )
         AuditRow.objects.bulk_create(
-            AuditRow(actor=audit.SYSTEM, action=RECEIVED, subject=order.subject)
+            audit.row(actor=audit.SYSTEM, action=RECEIVED, subject=order.subject)
             for order in locked
             if order.pk in taken
         )

@@ -71,9 +71,7 @@ def give_back(*, order_ids: list[int]) -> None:
         cursor.execute(_GIVE_BACK, {"ids": order_ids})
 
 
-def put_in(
-    *, pack_id: int, pieces: int, actor: str, reason: str = "", request_id: str = "", seen_stocked: int | None = None
-) -> GiftPack:
+def put_in(*, pack_id: int, pieces: int, actor: str, reason: str = "", seen_stocked: int | None = None) -> GiftPack:
     """
     Put pieces into a pack's stock or, where `pieces` is negative, take them out.
 
@@ -95,7 +93,7 @@ def put_in(
         pack.stocked += pieces
         pack.save(update_fields=["stock", "stocked"])
         audit.record(
-            actor=actor, action="gift_pack.stock", subject=f"gift_pack:{pack.pk}", request_id=request_id,
+            actor=actor, action="gift_pack.stock", subject=f"gift_pack:{pack.pk}",
             pieces=pieces, stock=pack.stock, reason=reason,
         )  # fmt: skip
         return pack

@@ -29,7 +29,7 @@ from payments.clients.authentication import client_of
 from payments.customers import queries as customers
 from payments.gateways.base import Mode
 from payments.wire import FORM_PARSERS, StrictJSONParser
-from payments.wire.views import FamilyViewSet, request_id
+from payments.wire.views import FamilyViewSet
 
 SHIPS_FOR_ALL = "partner_orders.ship_every_partnerorder"
 
@@ -68,9 +68,7 @@ class PayViewSet(PartnerViewSet):
             pay_mode=Mode.PAGE if device_of(request._request) is Device.DESKTOP else Mode.WAP,  # noqa: SLF001
             key=_idempotency_key(request),
         )
-        bought = operations.pay(
-            client=client_of(request), command=command, at=timezone.now(), request_id=request_id()
-        )  # fmt: skip
+        bought = operations.pay(client=client_of(request), command=command, at=timezone.now())
         bind_contextvars(order=bought.document.order.number)
         return self.success({"ali_pay_url": bought.pay_url, "order_info": answers.order_info(bought.document)})
 
@@ -107,7 +105,6 @@ class PartnerOrderViewSet(PartnerViewSet):
             number=given["order_no"],
             reason=given.get("reason", ""),
             at=timezone.now(),
-            request_id=request_id(),
         )
         return self.told(document)
 
@@ -115,9 +112,7 @@ class PartnerOrderViewSet(PartnerViewSet):
         """Take an order as received: its customer says so."""
         given, client = self.validated(OrderSerializer), client_of(request)
         document = queries.detail(number=given["order_no"], client_id=client.pk, user_id=given["user_id"])
-        received = shipping.receive(
-            order_id=document.order_id, actor=client.actor, at=timezone.now(), request_id=request_id()
-        )
+        received = shipping.receive(order_id=document.order_id, actor=client.actor, at=timezone.now())
         return self.told(received)
 
     def ship(self, request: Request) -> Response:
@@ -137,7 +132,6 @@ class PartnerOrderViewSet(PartnerViewSet):
             shipment=shipment,
             actor=client.actor,
             at=timezone.now(),
-            request_id=request_id(),
         )
         return self.told(shipped)
 
@@ -176,8 +170,10 @@ class AddressViewSet(PartnerViewSet):
         """Keep one more address."""
         given = self.validated(AddressSerializer)
         kept = addresses.add(
-            customer_id=self.customer_id(given["user_id"]), recipient=_recipient(given), **self._deed
-        )  # fmt: skip
+            customer_id=self.customer_id(given["user_id"]),
+            recipient=_recipient(given),
+            actor=client_of(request).actor,
+        )
         return self.success({"address": answers.address(kept)})
 
     def change(self, request: Request) -> Response:
@@ -187,7 +183,7 @@ class AddressViewSet(PartnerViewSet):
             customer_id=self.customer_id(given["user_id"]),
             address_id=given["address_id"],
             recipient=_recipient(given),
-            **self._deed,
+            actor=client_of(request).actor,
         )
         return self.success({"address": answers.address(kept)})
 
@@ -195,13 +191,11 @@ class AddressViewSet(PartnerViewSet):
         """Forget an address."""
         given = self.validated(AddressIdSerializer)
         addresses.delete(
-            customer_id=self.customer_id(given["user_id"]), address_id=given["address_id"], **self._deed
-        )  # fmt: skip
+            customer_id=self.customer_id(given["user_id"]),
+            address_id=given["address_id"],
+            actor=client_of(request).actor,
+        )
         return self.success({})
-
-    @property
-    def _deed(self) -> dict[str, Any]:
-        return {"actor": client_of(self.request).actor, "request_id": request_id()}
 
 
 def _recipient(given: dict[str, Any]) -> Recipient:

@@ -67,10 +67,10 @@ class ApproveForm(ReturnForm):
             told += _taken_back(self.row)
         return told
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         decided = returns.approve(
             order_id=self.row.order_id, actor=actor, at=timezone.now(), reason=self.cleaned_data["reason"],
-            as_seen=self.cleaned_data["as_seen"], request_id=request_id,
+            as_seen=self.cleaned_data["as_seen"],
         )  # fmt: skip
         refund = decided.refund
         if refund is None:
@@ -95,11 +95,11 @@ class RefuseForm(ReturnForm):
             told.append((_("Once refused"), _after_refusal(self.row)))
         return told
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         entered = self.cleaned_data
         returns.refuse(
             order_id=self.row.order_id, actor=actor, at=timezone.now(), reason=entered["reason"],
-            as_seen=entered["as_seen"], request_id=request_id,
+            as_seen=entered["as_seen"],
         )  # fmt: skip
         return str(_("The return is refused. The app tells the customer why."))
 
@@ -125,10 +125,9 @@ class DeliverAgainForm(DeedForm):
             (_("Why it failed"), why or _("See the worker's log.")),
         ]
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         deliveries.deliver_again(
             order_id=self.row.order_id, actor=actor, at=timezone.now(), reason=self.cleaned_data["reason"],
-            request_id=request_id,
         )  # fmt: skip
         return str(_("It is being delivered again."))
 

@@ -96,11 +96,11 @@ class GiveForm(DeedForm):
             raise forms.ValidationError(_("At most %(most)s customers at a time."), params={"most": GIVEN_TO_MAX})
         return user_ids
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         entered = self.cleaned_data
         given = giving.give(
             coupon_id=self.row.pk, user_ids=entered["user_ids"], copies=entered["copies"],
-            batch=uuid.UUID(entered["batch"]), actor=actor, request_id=request_id,
+            batch=uuid.UUID(entered["batch"]), actor=actor,
         )  # fmt: skip
         return ngettext("%d coupon was given.", "%d coupons were given.", given) % given
 

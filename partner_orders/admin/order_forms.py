@@ -74,7 +74,7 @@ class ShipForm(DeedForm):
     def seen(self) -> dict[str, Any]:
         return {"as_seen": shipping.seen(self.row)}
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         entered = self.cleaned_data
         shipment = Shipment(
             name=entered["name"],
@@ -84,7 +84,7 @@ class ShipForm(DeedForm):
             at=self._at(),
         )
         shipping.ship(
-            order_id=self.row.order_id, shipment=shipment, actor=actor, at=timezone.now(), request_id=request_id,
+            order_id=self.row.order_id, shipment=shipment, actor=actor, at=timezone.now(),
             as_seen=entered["as_seen"],
         )  # fmt: skip
         return str(_("Shipped with %(courier)s, %(number)s.")) % {"courier": shipment.name, "number": shipment.number}
@@ -111,11 +111,9 @@ class RemarkForm(DeedForm):
     def seen(self) -> dict[str, Any]:
         return {"before": self.row.remark}
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         entered = self.cleaned_data
-        remarks.remark(
-            order_id=self.row.order_id, text=entered["text"], seen=entered["before"], actor=actor, request_id=request_id
-        )
+        remarks.remark(order_id=self.row.order_id, text=entered["text"], seen=entered["before"], actor=actor)
         return str(_("The remark is kept."))
 
 

@@ -23,7 +23,7 @@ from partner_orders.models import PartnerOrder
 from partner_orders.operations import FAMILY
 from partner_orders.states import WireStatus, wire_status
 from payments.admin import masking
-from payments.admin.base import DayFilter, DecidingAdmin, request_id_of, yuan
+from payments.admin.base import DayFilter, DecidingAdmin, yuan
 from payments.admin.filters import AmountFilter
 from payments.admin.form_pages import FormPage, FormPagesAdmin
 from payments.admin.look_ups import of_customers
@@ -52,9 +52,7 @@ class PartnerOrderAdmin(FormPagesAdmin, DecidingAdmin):
         "receive_phone": masking.phone,
         "receive_address": masking.address,
     }
-    list_display = (
-        "number", "pack_title", "whose", "shown_status", "pay_type", *PRICES, "courier", "created_at",
-    )  # fmt: skip
+    list_display = ("number", "pack_title", "whose", "shown_status", "pay_type", *PRICES, "courier", "created_at")
     list_filter = (
         ("order__created_at", DayFilter), ("delivery", ChoicesRadioFilter), ("pay_type", ChoicesRadioFilter),
         ("order__status", ChoicesRadioFilter), ("price_fen", AmountFilter),
@@ -125,7 +123,7 @@ class PartnerOrderAdmin(FormPagesAdmin, DecidingAdmin):
     @admin.action(description=_("Mark as received (give a reason)"), permissions=["ship"])
     def receive(self, request: HttpRequest, queryset: QuerySet[PartnerOrder]) -> None:
         def arrived(document: PartnerOrder, **why: Any) -> None:
-            shipping.receive(order_id=document.order_id, request_id=request_id_of(), **why)
+            shipping.receive(order_id=document.order_id, **why)
 
         self.decide(
             request, queryset, arrived,

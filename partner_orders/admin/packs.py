@@ -62,11 +62,11 @@ class StockForm(DeedForm):
             raise forms.ValidationError(_("Enter how many are put in or taken out."))
         return pieces
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         entered = self.cleaned_data
         pack = stock.put_in(
             pack_id=self.row.pk, pieces=entered["pieces"], reason=entered["reason"],
-            seen_stocked=int(entered["stocked"]), actor=actor, request_id=request_id,
+            seen_stocked=int(entered["stocked"]), actor=actor,
         )  # fmt: skip
         return ngettext("%d piece is in stock now.", "%d pieces are in stock now.", pack.stock) % pack.stock
 

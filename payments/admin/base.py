@@ -14,7 +14,6 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from structlog.contextvars import get_contextvars
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.forms import ActionForm
@@ -193,7 +192,6 @@ class AuditedAdmin(PlainAdmin):
             actor=actor_of(request),
             action=f"{self.subject}.{'change' if change else 'add'}",
             subject=f"{self.subject}:{obj.pk}",
-            request_id=request_id_of(),
             changes={name: _before_and_after(form, name) for name in form.changed_data},
         )
 
@@ -224,11 +222,6 @@ class FieldwiseAdmin(AuditedAdmin):
 def actor_of(request: HttpRequest) -> str:
     """How audit rows name who does this."""
     return audit.person(username=request.user.get_username(), pk=request.user.pk or 0)
-
-
-def request_id_of() -> str:
-    found: str = get_contextvars().get("request_id", "")
-    return found
 
 
 class WriteOnlyTextarea(UnfoldAdminTextareaWidget):  # type: ignore[misc]

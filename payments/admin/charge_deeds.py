@@ -85,15 +85,13 @@ class ConfirmForm(DeedForm):
         except OnetillError as error:
             raise forms.ValidationError(error.sentence()) from error
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         entered = self.cleaned_data
         command = ConfirmCommand(
             number=entered["number"], trade_no=entered["trade_no"], paid_at=entered["paid_at"],
             reason=entered["reason"], evidence=entered["evidence"], is_acknowledged=entered["is_acknowledged"],
         )  # fmt: skip
-        made = confirmations.confirm(
-            charge_id=self.row.pk, command=command, actor=actor, at=timezone.now(), request_id=request_id
-        )
+        made = confirmations.confirm(charge_id=self.row.pk, command=command, actor=actor, at=timezone.now())
         if made.status == RequestStatus.TO_APPROVE:
             return str(_("The confirmation waits for a second person. Nothing is booked until then."))
         return what_came_of_it(self.row.pk)
@@ -129,7 +127,7 @@ class GiveBackForm(ReasonForm):
             (_("The client's policy"), LateMoneyPolicy(row.order.client.late_money_policy).label),
         ]
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         return give_back(charge_id=self.row.pk, actor=actor, reason=self.cleaned_data["reason"])
 
 

@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from payments.admin.base import REASON_MAX, actor_of, request_id_of
+from payments.admin.base import REASON_MAX, actor_of
 from payments.admin.fields import ONE_LINE
 from payments.admin.form_pages import DeedForm, FormPage, FormPagesAdmin
 from payments.staff import devices, operations
@@ -29,8 +29,8 @@ class ResetDeviceForm(DeedForm):
     def seen(self) -> dict[str, Any]:
         return {}
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
-        devices.reset(user=self.row, actor=actor, reason=self.cleaned_data["reason"], request_id=request_id)
+    def carry_out(self, *, actor: str) -> str:
+        devices.reset(user=self.row, actor=actor, reason=self.cleaned_data["reason"])
         return str(_("The one-time codes are reset. This person's sessions have ended."))
 
 
@@ -55,7 +55,5 @@ class ColleaguesAdmin(FormPagesAdmin):
         with transaction():
             response: HttpResponse = super().user_change_password(request, id, form_url)
             if request.method == "POST" and response.status_code == 302:
-                operations.record_password_given(
-                    user=User.objects.get(pk=id), actor=actor_of(request), request_id=request_id_of()
-                )
+                operations.record_password_given(user=User.objects.get(pk=id), actor=actor_of(request))
         return response

@@ -41,10 +41,9 @@ class FreezeForm(ReasonForm):
         now = _("frozen") if self.row.is_frozen else _("not frozen")
         return [(_("Client"), self.row.client), (_("Now"), now), *holdings(self.row)]
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         freezing.set_frozen(
             customer_id=self.row.pk, is_frozen=self.freezes, actor=actor, reason=self.cleaned_data["reason"],
-            request_id=request_id,
         )  # fmt: skip
         return str(_("The customer is frozen.") if self.freezes else _("The customer can buy again."))
 
@@ -70,15 +69,13 @@ class ValueForm(DeedForm):
         limit_fen = self.row.client.grant_approval_above_fen
         return [(_("Client"), self.row.client), *holdings(self.row), (_("A second person decides"), _above(limit_fen))]
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         entered = self.cleaned_data
         command = GrantCommand(
             grant_no=entered["number"], kind=Kind(entered["kind"]), direction=Direction(entered["direction"]),
             amount_fen=entered["amount"], reason=entered["reason"],
         )  # fmt: skip
-        made = values.request(
-            customer_id=self.row.pk, command=command, actor=actor, at=timezone.now(), request_id=request_id
-        )
+        made = values.request(customer_id=self.row.pk, command=command, actor=actor, at=timezone.now())
         if made.status == Status.TO_APPROVE:
             return str(_("It waits for a second person. Nothing has moved until then."))
         if made.status == Status.REFUSED:

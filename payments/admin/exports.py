@@ -20,7 +20,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
 from payments.admin import masking
-from payments.admin.base import REASON_MAX, ReadOnlyAdmin, actor_of, request_id_of
+from payments.admin.base import REASON_MAX, ReadOnlyAdmin, actor_of
 from payments.errors import OnetillError
 from payments.exports import operations, tables, writing
 from payments.exports.models import Format
@@ -110,7 +110,6 @@ class ExportAdmin(ReadOnlyAdmin):
                 export = operations.request(
                     user=request.user, actor=actor_of(request), model=model, query=query,
                     file_format=form.cleaned_data["format"], reason=form.cleaned_data["reason"],
-                    request_id=request_id_of(),
                 )  # fmt: skip
                 return redirect("admin:payments_export_change", export.pk)
             except OnetillError as error:
@@ -144,9 +143,7 @@ class ExportAdmin(ReadOnlyAdmin):
     def file(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         export = self._own_or_seen(request, pk)
         try:
-            parts = operations.hand_over(
-                export=export, user=request.user, actor=actor_of(request), request_id=request_id_of()
-            )
+            parts = operations.hand_over(export=export, user=request.user, actor=actor_of(request))
         except operations.FileGone as error:
             raise Http404 from error
         except OnetillError as error:

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from payments.admin.base import REASON_MAX, PlainAdmin, actor_of, request_id_of
+from payments.admin.base import REASON_MAX, PlainAdmin, actor_of
 from payments.admin.fields import ONE_LINE
 from payments.errors import Conflict, OnetillError
 
@@ -81,7 +81,7 @@ class DeedForm(SeenForm):
         """Return what to know before one decides: labels and values."""
         return []
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         """Do it, and return the sentence that says so."""
         raise NotImplementedError
 
@@ -181,7 +181,7 @@ class FormPagesAdmin(PlainAdmin):
         form = page.form(*entered, row=row)
         if form.is_valid():
             try:
-                done = form.carry_out(actor=actor_of(request), request_id=request_id_of())
+                done = form.carry_out(actor=actor_of(request))
             except OnetillError as error:
                 form.refuse(error)
             else:

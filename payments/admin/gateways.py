@@ -16,7 +16,7 @@ from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from payments import audit, secrets
-from payments.admin.base import AuditedAdmin, actor_of, request_id_of
+from payments.admin.base import AuditedAdmin, actor_of
 from payments.admin.gateway_forms import GatewayAccountForm, GatewayDefaultForm
 from payments.gateways import examination
 from payments.gateways.models import GatewayKind
@@ -102,7 +102,7 @@ class GatewayAccountAdmin(AuditedAdmin):
         for default, action in changed:
             audit.record(
                 actor=actor_of(request), action=f"{self.subject}.{action}",
-                subject=f"{self.subject}:{form.instance.pk}", request_id=request_id_of(), default=default,
+                subject=f"{self.subject}:{form.instance.pk}", default=default,
             )  # fmt: skip
 
     def get_urls(self) -> list[URLPattern]:
@@ -146,7 +146,6 @@ def _record(request: HttpRequest, account: GatewayAccount, found: list[examinati
             actor=actor_of(request),
             action=f"{GatewayAccountAdmin.subject}.examine",
             subject=f"{GatewayAccountAdmin.subject}:{account.pk}",
-            request_id=request_id_of(),
             found=[f"{finding.level}: {finding.sentence}" for finding in found],
         )
 

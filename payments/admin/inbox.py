@@ -49,11 +49,10 @@ class ReplayForm(ReasonForm):
             (_("Charge"), f"{row.charge} · {row.charge.get_status_display()}" if row.charge else "-"),
         ]
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         return told(
             replaying.replay(
                 notification_id=self.row.pk, actor=actor, reason=self.cleaned_data["reason"], at=timezone.now(),
-                request_id=request_id,
             )
         )  # fmt: skip
 
@@ -76,9 +75,7 @@ class InboundNotificationAdmin(FormPagesAdmin, DecidingAdmin):
     client_path = "charge__order__client"
     masked = {"headers": masking.all_of, "text": masking.all_of, "remote_address": masking.all_of}
     list_display = ("received_at", "gateway", "shown_verdict", "notification_id", "charge", "processed_at")
-    list_filter = (
-        ("received_at", DayFilter), ("verdict", ChoicesRadioFilter), client_filter("charge__order__client"),
-    )  # fmt: skip
+    list_filter = (("received_at", DayFilter), ("verdict", ChoicesRadioFilter), client_filter("charge__order__client"))
     days = "received_at"
     days_by_id = True
     list_select_related = ("charge",)

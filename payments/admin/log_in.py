@@ -19,7 +19,6 @@ from django.views.decorators.http import require_POST
 from unfold.forms import AuthenticationForm
 from unfold.widgets import BASE_INPUT_CLASSES
 
-from payments.admin.base import request_id_of
 from payments.staff import lock_out, operations
 
 CODE_MAX = 32  # a code with whatever spaces people put into it
@@ -77,14 +76,14 @@ class LogInView(LoginView):
         return super().get_context_data(**context | kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        operations.log_in(request=self.request, user=form.get_user(), request_id=request_id_of())
+        operations.log_in(request=self.request, user=form.get_user())
         return redirect(self.get_success_url())
 
 
 @require_POST
 def log_out(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
-    operations.log_out(request=request, user=user, request_id=request_id_of())
+    operations.log_out(request=request, user=user)
     return redirect("admin:login")
 
 

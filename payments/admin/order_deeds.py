@@ -75,12 +75,9 @@ class CloseForm(ReasonForm):
             (_("Closes by itself"), date_format(timezone.localtime(row.expires_at), "DATETIME_FORMAT")),
         ]
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         back = _paid_by_own(self.row)
-        closing.close(
-            order_id=self.row.pk, actor=actor, at=timezone.now(), reason=self.cleaned_data["reason"],
-            request_id=request_id,
-        )  # fmt: skip
+        closing.close(order_id=self.row.pk, actor=actor, at=timezone.now(), reason=self.cleaned_data["reason"])
         return str(_("The order is closed. What went back to the customer: %s.") % back)
 
 
@@ -104,11 +101,8 @@ class QueryForm(ReasonForm):
     def facts(self) -> list[tuple[Any, Any]]:
         return [(_("Status"), self.row.get_status_display())]
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
-        answers = inquiry.ask(
-            order_id=self.row.pk, actor=actor, reason=self.cleaned_data["reason"], at=timezone.now(),
-            request_id=request_id,
-        )  # fmt: skip
+    def carry_out(self, *, actor: str) -> str:
+        answers = inquiry.ask(order_id=self.row.pk, actor=actor, reason=self.cleaned_data["reason"], at=timezone.now())
         lines = format_html_join(SafeString("<br>"), "{}", ((_told(answer),) for answer in answers))
         return format_html("{}<br>{}", _("The gateway was asked:"), lines)
 
@@ -150,10 +144,8 @@ class LateMoneyForm(ReasonForm):
             (_("The client's policy"), LateMoneyPolicy(self.row.client.late_money_policy).label),
         ]
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
-        return give_back(
-            charge_id=int(self.cleaned_data["charge"]), actor=actor, reason=self.cleaned_data["reason"]
-        )  # fmt: skip
+    def carry_out(self, *, actor: str) -> str:
+        return give_back(charge_id=int(self.cleaned_data["charge"]), actor=actor, reason=self.cleaned_data["reason"])
 
 
 def give_back(*, charge_id: int, actor: str, reason: str) -> str:
@@ -185,7 +177,7 @@ class ClearFlagForm(ReasonForm):
             (_("In suspense"), suspended or _("nothing")),
         ]
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         orders.dismiss_flag(order_id=self.row.pk, actor=actor, reason=self.cleaned_data["reason"])
         return str(_("The flag is cleared."))
 

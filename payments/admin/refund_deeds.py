@@ -72,7 +72,7 @@ class DecideForm(DeedForm):
 
 
 class ApproveForm(DecideForm):
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         refund = refunds.approve(
             refund_id=self.row.pk, actor=actor, reason=self.cleaned_data["reason"], at=timezone.now()
         )  # fmt: skip
@@ -81,7 +81,7 @@ class ApproveForm(DecideForm):
 
 
 class RefuseForm(DecideForm):
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         refund = refunds.refuse(
             refund_id=self.row.pk, actor=actor, reason=self.cleaned_data["reason"], at=timezone.now()
         )  # fmt: skip
@@ -106,8 +106,8 @@ class AskForm(DeedForm):
             ]
         return told
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
-        legs = submission.ask_now(refund_id=self.row.pk, actor=actor, at=timezone.now(), request_id=request_id)
+    def carry_out(self, *, actor: str) -> str:
+        legs = submission.ask_now(refund_id=self.row.pk, actor=actor, at=timezone.now())
         return gettext("The gateway says: %s.") % ", ".join(_said(leg) for leg in legs)
 
 

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from payments.admin import refund_plans
-from payments.admin.base import REASON_MAX, actor_of, request_id_of
+from payments.admin.base import REASON_MAX, actor_of
 from payments.admin.fields import YuanField
 from payments.admin.form_pages import SeenForm
 from payments.charges.models import CASH, Charge
@@ -137,10 +137,7 @@ def answer(request: HttpRequest, *, order: Order, context: dict[str, Any]) -> Ht
     split: refunds.Split = []
     try:
         if step == "refund" and form.is_valid() and _has_seen_the_plan(request, form):
-            made = refunds.refund(
-                order_id=order.pk, command=form.command(), actor=actor_of(request), at=timezone.now(),
-                request_id=request_id_of(),
-            )  # fmt: skip
+            made = refunds.refund(order_id=order.pk, command=form.command(), actor=actor_of(request), at=timezone.now())
             return _told(request, made)
         refunds.check_refundable(order=order)
         if step in {"preview", "refund"} and form.is_valid():

@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from payments.admin import refund_plans
-from payments.admin.base import REASON_MAX, actor_of, request_id_of
+from payments.admin.base import REASON_MAX, actor_of
 from payments.admin.fields import ONE_LINE
 from payments.admin.refund_form import REASONS
 from payments.admin.sight import within_sight
@@ -112,7 +112,7 @@ def _confirmed(request: HttpRequest, *, context: dict[str, Any]) -> HttpResponse
                 number=form.cleaned_data["number"], reason=form.cleaned_data["reason"], actor=actor_of(request),
                 chosen=[Chosen(order_id=pk, goods_fen=goods_fen, shipping_fen=shipping_fen)
                         for pk, goods_fen, shipping_fen in sent if pk in seen],
-                at=timezone.now(), request_id=request_id_of(),
+                at=timezone.now(),
             )  # fmt: skip
         except OnetillError as error:
             messages.error(request, error.sentence())

@@ -49,12 +49,9 @@ class DecisionForm(ReasonForm):
             (_("Reason"), self.row.reason),
         ]
 
-    def carry_out(self, *, actor: str, request_id: str) -> str:
+    def carry_out(self, *, actor: str) -> str:
         decide = self.deeds.approve if self.approves else self.deeds.refuse
-        decide(
-            waiting_id=self.row.pk, actor=actor, reason=self.cleaned_data["reason"], at=timezone.now(),
-            request_id=request_id,
-        )  # fmt: skip
+        decide(waiting_id=self.row.pk, actor=actor, reason=self.cleaned_data["reason"], at=timezone.now())
         return self.done() if self.approves else str(_("It is not approved: nothing has moved."))
 
     def done(self) -> str:
@@ -145,9 +142,7 @@ class RequestAdmin(FormPagesAdmin, DecidingAdmin):
         def let_go(row: Any, **why: Any) -> None:
             self.deeds.approve(waiting_id=row.pk, **why)
 
-        self.decide(
-            request, queryset, let_go, lambda count: ngettext("%d approved.", "%d approved.", count) % count
-        )  # fmt: skip
+        self.decide(request, queryset, let_go, lambda count: ngettext("%d approved.", "%d approved.", count) % count)
 
     @admin.action(description=_("Do not approve (give a reason)"), permissions=["approve"])
     def refuse(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -164,9 +159,7 @@ class HandConfirmationAdmin(RequestAdmin):
     client_path = "charge__order__client"
     deeds: ClassVar[Any] = confirmations
     approve_permission = "payments.approve_confirmation"
-    form_pages = _pages(
-        approve=ApproveConfirmationForm, refuse=RefuseConfirmationForm, permission=approve_permission
-    )  # fmt: skip
+    form_pages = _pages(approve=ApproveConfirmationForm, refuse=RefuseConfirmationForm, permission=approve_permission)
     list_display = (
         "charge", "shown_status", yuan("amount_fen", _("amount")), "trade_no", "paid_at", "said",
         "requested_by", "requested_at",

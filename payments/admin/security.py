@@ -15,7 +15,6 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_otp import login as verify
 
-from payments.admin.base import request_id_of
 from payments.admin.security_forms import EnrolForm, PasswordForm, ProofForm
 from payments.errors import OnetillError
 from payments.staff import browsers, devices, operations, rights, sessions
@@ -54,7 +53,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
         try:
             device, codes = devices.enrol(
                 user=user, key=key, token=form.cleaned_data["first_code"],
-                session_key=request.session.session_key, request_id=request_id_of(),
+                session_key=request.session.session_key,
             )  # fmt: skip
         except devices.CodeWrong as error:
             form.add_error("first_code", error.sentence())
@@ -75,9 +74,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
 def remove_device(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     form = ProofForm(request.POST if request.method == "POST" else None, request=request)
-    if form.is_valid() and _carried_out(
-        form, devices.remove, user=user, session_key=request.session.session_key, request_id=request_id_of()
-    ):
+    if form.is_valid() and _carried_out(form, devices.remove, user=user, session_key=request.session.session_key):
         request.session.cycle_key()
         messages.success(request, _("One-time codes are removed: your password alone opens the back-office."))
         return redirect("admin:security")
@@ -94,7 +91,7 @@ def renew_codes(request: HttpRequest) -> HttpResponse:
     form = ProofForm(request.POST if request.method == "POST" else None, request=request)
     if form.is_valid():
         codes: list[str] = []
-        if _carried_out(form, lambda: codes.extend(devices.renew_codes(user=user, request_id=request_id_of()))):
+        if _carried_out(form, lambda: codes.extend(devices.renew_codes(user=user))):
             return _codes(request, codes, sentence=_("The recovery codes before these open nothing any more."))
     return _page(
         request, "security_form", title=_("Make new recovery codes"), button=_("Make new codes"), form=form,
@@ -108,9 +105,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     form = PasswordForm(request.POST if request.method == "POST" else None, request=request)
     if form.is_valid():
-        operations.change_password(
-            request=request, user=user, password=form.cleaned_data["new_password"], request_id=request_id_of()
-        )
+        operations.change_password(request=request, user=user, password=form.cleaned_data["new_password"])
         messages.success(request, _("Your password is changed. Your other sessions have ended."))
         return redirect("admin:security")
     return _page(
@@ -124,11 +119,9 @@ def end_sessions(request: HttpRequest) -> HttpResponse:
     """End one of one's own sessions, by its handle, or all but this."""
     user: Any = request.user
     if "others" in request.POST:
-        count = operations.end_other_sessions(
-            user=user, session_key=request.session.session_key, request_id=request_id_of()
-        )
+        count = operations.end_other_sessions(user=user, session_key=request.session.session_key)
         messages.success(request, ngettext("%d session has ended.", "%d sessions have ended.", count) % count)
-    elif operations.end_session(user=user, handle=request.POST.get("session", ""), request_id=request_id_of()):
+    elif operations.end_session(user=user, handle=request.POST.get("session", "")):
         messages.success(request, _("The session has ended."))
     else:
         messages.error(request, _("There is no such session any more."))

@@ -19,7 +19,7 @@ from unfold.admin import StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from payments import audit
-from payments.admin.base import AuditedAdmin, actor_of, request_id_of
+from payments.admin.base import AuditedAdmin, actor_of
 from payments.admin.colleagues import ColleaguesAdmin
 from payments.models import StaffMember
 
@@ -95,7 +95,7 @@ class UserAdmin(ColleaguesAdmin, DjangoUserAdmin, SuperusersAdmin):  # type: ign
             if beside.has_changed():
                 audit.record(
                     actor=actor_of(request), action="user.sight", subject=f"user:{form.instance.pk}",
-                    request_id=request_id_of(), sees_every_client=beside.instance.sees_every_client,
+                    sees_every_client=beside.instance.sees_every_client,
                     clients=sorted(beside.instance.clients.values_list("name", flat=True)),
                 )  # fmt: skip
 

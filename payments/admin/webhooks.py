@@ -22,7 +22,6 @@ from payments.admin.base import (
     ReasonedActionForm,
     actor_of,
     linked,
-    request_id_of,
 )
 from payments.admin.sight import client_filter
 from payments.models import DeliveryAttempt, OutboxEvent, WebhookDelivery, WebhookEndpoint
@@ -62,9 +61,7 @@ class SendingAgainAdmin(ReadOnlyAdmin):
             return
         rows = list(queryset[:SENT_AGAIN_MAX])
         for row in rows:
-            operations.redeliver(
-                **self.what(row), actor=actor_of(request), at=timezone.now(), reason=reason, request_id=request_id_of()
-            )
+            operations.redeliver(**self.what(row), actor=actor_of(request), at=timezone.now(), reason=reason)
         text = ngettext("%d is on its way again.", "%d are on their way again.", len(rows)) % len(rows)
         parked = _("To a parked endpoint nothing is sent: unpark it first.")
         self.message_user(request, f"{text} {parked}")
@@ -200,7 +197,6 @@ class WebhookEndpointAdmin(AuditedAdmin):
         due = sum(
             operations.unpark(
                 endpoint_id=endpoint.pk, actor=actor_of(request), reason=reason, at=timezone.now(),
-                request_id=request_id_of(),
             )
             for endpoint in queryset[:SENT_AGAIN_MAX]
         )  # fmt: skip

@@ -17,7 +17,7 @@ from payments.customers.queries import CustomerView, Direction
 from payments.ledger.accounts import Kind
 from payments.money import yuan_number
 from payments.wire import CursorPagination, TimestampField
-from payments.wire.views import FamilyViewSet, request_id
+from payments.wire.views import FamilyViewSet
 
 
 class StatementFilter(FilterSet):
@@ -54,9 +54,7 @@ class CustomerViewSet(FamilyViewSet):
     def save(self, request: Request, user_id: str) -> Response:
         """Make a customer, or change what is known of them."""
         profile = Profile(user_id=user_id, **self.validated(ProfileSerializer))
-        operations.save_customer(
-            client_id=self.client.pk, profile=profile, actor=self.client.actor, request_id=request_id()
-        )
+        operations.save_customer(client_id=self.client.pk, profile=profile, actor=self.client.actor)
         customer = queries.by_user_id(client_id=self.client.pk, user_id=user_id)
         return self.success(shown(customer))
 
@@ -71,10 +69,7 @@ class CustomerViewSet(FamilyViewSet):
             amount_fen=given["amount"],
             reason=given["reason"],
         )
-        holds_fen = grants.grant(
-            client_id=self.client.pk, user_id=user_id, command=command,
-            actor=self.client.actor, request_id=request_id(),
-        )  # fmt: skip
+        holds_fen = grants.grant(client_id=self.client.pk, user_id=user_id, command=command, actor=self.client.actor)
         return self.success(
             {
                 "grant_no": command.grant_no,

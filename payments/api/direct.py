@@ -10,7 +10,7 @@ from payments.api.serializers import ORDER_TYPES, DirectOrderSerializer
 from payments.clients.authentication import client_of
 from payments.direct import operations
 from payments.direct.operations import Booking, OrderCommand
-from payments.wire.views import FamilyViewSet, request_id
+from payments.wire.views import FamilyViewSet
 
 
 class DirectOrderViewSet(FamilyViewSet):
@@ -37,8 +37,6 @@ class DirectOrderViewSet(FamilyViewSet):
             notify_url=given.get("notify_url", ""),
             expires_in_s=given["expires_in"],
         )
-        number = operations.place_order(
-            client=client_of(request), command=command, at=timezone.now(), request_id=request_id()
-        )
+        number = operations.place_order(client=client_of(request), command=command, at=timezone.now())
         bind_contextvars(order=number)
         return self.success({"order_number": number})

@@ -14,7 +14,7 @@ from payments.clients.authentication import client_of
 from payments.direct import operations
 from payments.models import Refund
 from payments.refunds import queries
-from payments.wire.views import FamilyViewSet, request_id
+from payments.wire.views import FamilyViewSet
 
 
 class RefundViewSet(FamilyViewSet):
@@ -31,7 +31,6 @@ class RefundViewSet(FamilyViewSet):
             number=given["order_number"],
             command=refund_command(given),
             at=timezone.now(),
-            request_id=request_id(),
         )
         bind_contextvars(order=refund.order.number)
         return self.success(_refund_result(refund))
@@ -53,7 +52,6 @@ class RefundViewSet(FamilyViewSet):
             number=given["order_number"],
             reason=given.get("reason", ""),
             at=timezone.now(),
-            request_id=request_id(),
         )
         bind_contextvars(order=order.number)
         return self.success({"order_number": order.number, "status": order.status})

@@ -12,7 +12,6 @@ from payments.api.lookups import LookupViewSet
 from payments.clients.authentication import client_of
 from payments.outbox import operations, queries
 from payments.wire import clock
-from payments.wire.views import request_id
 
 
 class WebhookViewSet(LookupViewSet):
@@ -31,9 +30,7 @@ class WebhookViewSet(LookupViewSet):
     def redeliver(self, request: Request, event_id: str) -> Response:
         """Send an event once more, to every endpoint that wants it."""
         client = client_of(request)
-        operations.redeliver(
-            uid=event_id, client_id=client.pk, actor=client.actor, at=timezone.now(), request_id=request_id()
-        )
+        operations.redeliver(uid=event_id, client_id=client.pk, actor=client.actor, at=timezone.now())
         deliveries = queries.of_client(client_id=client.pk).filter(event__uid=event_id).order_by("-pk")
         return self.success({"event_id": event_id, "deliveries": [delivery_shown(row) for row in deliveries]})
 

@@ -27,7 +27,7 @@ class OrderNotFromBalance(OrderNotPayable):
 
 
 @transaction_required
-def pay_from_balance(*, order: Order, actor: str, at: datetime.datetime, request_id: str = "") -> Charge:
+def pay_from_balance(*, order: Order, actor: str, at: datetime.datetime) -> Charge:
     """
     Take what a locked order costs out of its customer's balance and finish the order. Whatever is raised ends the
     transaction: nothing of it is kept.
@@ -64,7 +64,7 @@ def pay_from_balance(*, order: Order, actor: str, at: datetime.datetime, request
         )
     )
     audit.record(
-        actor=actor, action="charge.paid", subject=order.subject, request_id=request_id, charge=charge.number,
+        actor=actor, action="charge.paid", subject=order.subject, charge=charge.number,
         paid_fen=charge.paid_fen,
     )  # fmt: skip
     log.info("charge_paid", order=order.number, charge=charge.number, paid_fen=charge.paid_fen, pays=True)

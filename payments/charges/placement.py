@@ -18,6 +18,7 @@ from typing import Any
 from django.db import IntegrityError, connection
 from django.utils.translation import gettext_lazy as _
 
+from payments import audit
 from payments.charges.models import Tender
 from payments.charges.states import Status as ChargeStatus
 from payments.errors import Conflict, TryAgain
@@ -86,7 +87,6 @@ class Placement:
     expires_at: datetime.datetime
     at: datetime.datetime
     actor: str
-    request_id: str = ""
     document: Document
     kind: str = OrderKind.GOODS
     notify_url: str = ""
@@ -211,6 +211,7 @@ def place(placement: Placement) -> int | None:
         "own_fen": placement.own_fen,
         "cash_fen": placement.cash_fen,
         "status": placement.status.value,
+        "request_id": audit.request_id(),
         "event": placement.event.value if placement.event else "",
         "finished_at": placement.at if placement.event is Event.ALL_SETTLED else None,
         "charge_number": placement.charge_number,

@@ -62,7 +62,7 @@ class GatewayUnanswered(TryAgain):
 
 
 @outside_transaction
-def close(*, order_id: int, actor: str, at: datetime.datetime, reason: str = "", request_id: str = "") -> Order:
+def close(*, order_id: int, actor: str, at: datetime.datetime, reason: str = "") -> Order:
     """
     Close an unpaid order before its time: ask about each open attempt, close it at the gateway, ask again, close here.
 
@@ -89,9 +89,7 @@ def close(*, order_id: int, actor: str, at: datetime.datetime, reason: str = "",
         _close_locked(order_ids=[order_id], actor=actor, at=at, reason=reason)
         if charge_queries.open_charges(order_id=order_id).update(next_query_at=at):
             sweep.wake()
-        audit.record(
-            actor=actor, action="order.close", subject=order.subject, request_id=request_id, reason=reason
-        )  # fmt: skip
+        audit.record(actor=actor, action="order.close", subject=order.subject, reason=reason)
         order.refresh_from_db()
         return order
 

@@ -15,7 +15,7 @@ class FrozenMeanwhile(Conflict):
     message = _("Somebody else has frozen or unfrozen this customer meanwhile. See what is so now.")
 
 
-def set_frozen(*, customer_id: int, is_frozen: bool, actor: str, reason: str, request_id: str = "") -> None:
+def set_frozen(*, customer_id: int, is_frozen: bool, actor: str, reason: str) -> None:
     """
     Freeze a customer, or let them buy again.
 
@@ -29,5 +29,5 @@ def set_frozen(*, customer_id: int, is_frozen: bool, actor: str, reason: str, re
         customer.save(update_fields=["is_frozen"])
         audit.record(
             actor=actor, action="customer.freeze" if is_frozen else "customer.unfreeze",
-            subject=f"customer:{customer_id}", request_id=request_id, reason=reason,
+            subject=f"customer:{customer_id}", reason=reason,
         )  # fmt: skip

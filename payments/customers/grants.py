@@ -79,12 +79,10 @@ def posting(*, kind: Kind, direction: Direction, customer_id: int, amount_fen: i
     issued = accounts.ISSUED[kind]
     own = accounts.customer_code(kind=kind, customer_id=customer_id)
     debit, credit = (issued, own) if direction == Direction.IN else (own, issued)
-    return Posting(
-        debit=debit, credit=credit, amount_fen=amount_fen, kind=TransferKind.GRANT, reference=reference
-    )  # fmt: skip
+    return Posting(debit=debit, credit=credit, amount_fen=amount_fen, kind=TransferKind.GRANT, reference=reference)
 
 
-def grant(*, client_id: int, user_id: str, command: GrantCommand, actor: str, request_id: str = "") -> dict[Kind, int]:
+def grant(*, client_id: int, user_id: str, command: GrantCommand, actor: str) -> dict[Kind, int]:
     """
     Give value to a client's customer or take it, and return what they have then, in fen, by kind.
 
@@ -97,11 +95,11 @@ def grant(*, client_id: int, user_id: str, command: GrantCommand, actor: str, re
     :raises ledger.NotEnough: if more is to be taken than there is
     """
     with transaction():
-        return give(client_id=client_id, user_id=user_id, command=command, actor=actor, request_id=request_id)
+        return give(client_id=client_id, user_id=user_id, command=command, actor=actor)
 
 
 @transaction_required
-def give(*, client_id: int, user_id: str, command: GrantCommand, actor: str, request_id: str = "") -> dict[Kind, int]:
+def give(*, client_id: int, user_id: str, command: GrantCommand, actor: str) -> dict[Kind, int]:
     """Grant as part of the caller's transaction. See `grant` for what it returns and raises."""
     command.check()
     customer_id, holds = lock(client_id=client_id, user_id=user_id)
@@ -120,7 +118,7 @@ def give(*, client_id: int, user_id: str, command: GrantCommand, actor: str, req
     before_fen = holds[command.kind]
     holds[command.kind] += command.amount_fen if command.direction == Direction.IN else -command.amount_fen
     audit.record(
-        actor=actor, action="customer.grant", subject=f"customer:{customer_id}", request_id=request_id,
+        actor=actor, action="customer.grant", subject=f"customer:{customer_id}",
         reference=wanted.reference, kind=command.kind, direction=command.direction, reason=command.reason,
         amount_fen=command.amount_fen, before_fen=before_fen, after_fen=holds[command.kind],
     )  # fmt: skip

@@ -14,6 +14,7 @@ from django.db import DataError, IntegrityError, connection
 from django.db import transaction as django_transaction
 from django.utils.translation import gettext_lazy as _
 
+from payments import audit
 from payments.audit import AuditRow
 from payments.customers import operations, sheets
 from payments.customers.grants import posting
@@ -171,9 +172,9 @@ def _grant(postings: Sequence[Posting], *, actor: str) -> dict[Kind, int]:
             continue
         _opening_word, customer_id, kind = one.reference.split(":")
         granted_fen[Kind(kind)] += one.amount_fen
-        detail = {"reference": one.reference, "kind": kind, "direction": Direction.IN, "amount_fen": one.amount_fen}
-        rows.append(
-            AuditRow(actor=actor, action="customer.grant", subject=f"customer:{customer_id}", detail=detail)
-        )  # fmt: skip
+        rows.append(audit.row(
+            actor=actor, action="customer.grant", subject=f"customer:{customer_id}",
+            reference=one.reference, kind=kind, direction=Direction.IN, amount_fen=one.amount_fen,
+        ))  # fmt: skip
     AuditRow.objects.bulk_create(rows)
     return granted_fen

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from django.db import connection
 
+from payments import audit
 from payments.audit import AuditRow
 from payments.customers.models import Customer
 from payments.customers.profiles import Profile
@@ -30,7 +31,7 @@ class Saved:
         return self.before != self.profile.describe()
 
 
-def save_customer(*, client_id: int, profile: Profile, actor: str, request_id: str = "") -> Saved:
+def save_customer(*, client_id: int, profile: Profile, actor: str) -> Saved:
     """
     Make the client's customer of that user id, with both accounts, or change what is known of them.
 
@@ -39,11 +40,11 @@ def save_customer(*, client_id: int, profile: Profile, actor: str, request_id: s
     :raises ProfileUnfit: if a text cannot be kept
     """
     with transaction():
-        return save_all(client_id=client_id, profiles=[profile], actor=actor, request_id=request_id)[0]
+        return save_all(client_id=client_id, profiles=[profile], actor=actor)[0]
 
 
 @transaction_required
-def save_all(*, client_id: int, profiles: Sequence[Profile], actor: str, request_id: str = "") -> list[Saved]:
+def save_all(*, client_id: int, profiles: Sequence[Profile], actor: str) -> list[Saved]:
     """
     Make or change customers, each user id once, in as many statements for a thousand as for one.
 
@@ -60,7 +61,7 @@ def save_all(*, client_id: int, profiles: Sequence[Profile], actor: str, request
         saved |= _stand(client_id=client_id, profiles=raced)
     written = [one for one in saved.values() if one.is_changed]
     _change([one for one in written if not one.is_new])
-    AuditRow.objects.bulk_create(_audit_row(one, actor=actor, request_id=request_id) for one in written)
+    AuditRow.objects.bulk_create(_audit_row(one, actor=actor) for one in written)
     return [saved[profile.user_id] for profile in profiles]
 
 
@@ -116,12 +117,8 @@ def _change(changed: Sequence[Saved]) -> None:
         cursor.execute(_CHANGE, [list(column) for column in zip(*rows, strict=True)])
 
 
-def _audit_row(saved: Saved, *, actor: str, request_id: str) -> AuditRow:
-    detail = {"before": saved.before, "after": saved.profile.describe()}
-    return AuditRow(
-        actor=actor,
-        action="customer.save",
-        subject=f"customer:{saved.customer_id}",
-        request_id=request_id,
-        detail=detail,
-    )
+def _audit_row(saved: Saved, *, actor: str) -> AuditRow:
+    return audit.row(
+        actor=actor, action="customer.save", subject=f"customer:{saved.customer_id}",
+        before=saved.before, after=saved.profile.describe(),
+    )  # fmt: skip

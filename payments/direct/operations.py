@@ -80,7 +80,7 @@ class OrderCommand:
         )
 
 
-def place_order(*, client: ApiClient, command: OrderCommand, at: datetime.datetime, request_id: str = "") -> str:
+def place_order(*, client: ApiClient, command: OrderCommand, at: datetime.datetime) -> str:
     """
     Make an order and return its number. With a number of the client's own, the same call again returns the same.
 
@@ -100,7 +100,6 @@ def place_order(*, client: ApiClient, command: OrderCommand, at: datetime.dateti
             raise CustomerFrozen
         placement = _placement(
             client=client, customer_id=customer.customer_id, command=command, fingerprint=fingerprint, at=at,
-            request_id=request_id,
         )  # fmt: skip
         if place(placement) is not None:
             return placement.number
@@ -114,7 +113,6 @@ def _placement(
     command: OrderCommand,
     fingerprint: str,
     at: datetime.datetime,
-    request_id: str,
 ) -> Placement:
     """Document 003 knows no points: all of it is cash."""
     waits_s = client.order_ttl_seconds if command.expires_in_s is None else command.expires_in_s
@@ -136,7 +134,6 @@ def _placement(
         expires_at=at + datetime.timedelta(seconds=waits_s),
         at=at,
         actor=client.actor,
-        request_id=request_id,
         document=command.document(),
     )
 
@@ -157,24 +154,22 @@ def push(*, order_id: int, channel: Channel, mode: Mode, actor: str, at: datetim
 
 
 @outside_transaction
-def refund(
-    *, client: ApiClient, number: str, command: RefundCommand, at: datetime.datetime, request_id: str = ""
-) -> Refund:
+def refund(*, client: ApiClient, number: str, command: RefundCommand, at: datetime.datetime) -> Refund:
     """
     Refund the client's order of that number, whatever family made it. See `refunds.request` for the other errors.
 
     :raises orders.OrderUnknown: if the client has none
     """
     order = orders.by_number(number=number, client_id=client.pk)
-    return refunds.refund(order_id=order.pk, command=command, actor=client.actor, at=at, request_id=request_id)
+    return refunds.refund(order_id=order.pk, command=command, actor=client.actor, at=at)
 
 
 @outside_transaction
-def close(*, client: ApiClient, number: str, reason: str, at: datetime.datetime, request_id: str = "") -> Order:
+def close(*, client: ApiClient, number: str, reason: str, at: datetime.datetime) -> Order:
     """
     Close the client's order of that number, whatever family made it. See `closing.close` for the other errors.
 
     :raises orders.OrderUnknown: if the client has none
     """
     order = orders.by_number(number=number, client_id=client.pk)
-    return closing.close(order_id=order.pk, actor=client.actor, at=at, reason=reason, request_id=request_id)
+    return closing.close(order_id=order.pk, actor=client.actor, at=at, reason=reason)

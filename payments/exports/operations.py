@@ -47,9 +47,7 @@ class FileGone(NotFound):
     message = _("There is no file: it is not ready, or a week has passed and it was deleted.")
 
 
-def request(
-    *, user: Any, actor: str, model: str, query: str, file_format: str, reason: str, request_id: str = ""
-) -> Export:
+def request(*, user: Any, actor: str, model: str, query: str, file_format: str, reason: str) -> Export:
     """
     Queue an export of what the list of `model` shows `user` at `query`, in the language now spoken.
 
@@ -78,14 +76,14 @@ def request(
             language=translation.get_language() or "en",
         )  # fmt: skip
         audit.record(
-            actor=actor, action="export.request", subject=export.subject, request_id=request_id, model=model,
+            actor=actor, action="export.request", subject=export.subject, model=model,
             query=query, filters=filters, format=file_format, reason=reason,
         )  # fmt: skip
         wake(TASK)
     return export
 
 
-def hand_over(*, export: Export, user: Any, actor: str, request_id: str = "") -> Iterator[bytes]:
+def hand_over(*, export: Export, user: Any, actor: str) -> Iterator[bytes]:
     """
     Record that `user` takes the file, and return it in pieces.
 
@@ -100,7 +98,7 @@ def hand_over(*, export: Export, user: Any, actor: str, request_id: str = "") ->
         raise tables.SightChanged
     with transaction():
         audit.record(
-            actor=actor, action="export.download", subject=export.subject, request_id=request_id, model=export.model,
+            actor=actor, action="export.download", subject=export.subject, model=export.model,
             filters=export.filters, rows=export.rows_done, sha256=export.sha256,
         )  # fmt: skip
     return _bodies(export)

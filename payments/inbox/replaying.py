@@ -46,7 +46,7 @@ class Replayed:
 
 @outside_transaction
 def replay(
-    *, notification_id: int, actor: str, reason: str, at: datetime.datetime, request_id: str = ""
+    *, notification_id: int, actor: str, reason: str, at: datetime.datetime
 ) -> Replayed:  # fmt: skip
     """
     Process a notification again, and verify it before that if it was refused. Nothing moves twice.
@@ -57,7 +57,7 @@ def replay(
     row = _load(notification_id)
     before = Verdict(row.verdict)
     if before not in BELIEVED:
-        _verify_anew(row=row, actor=actor, reason=reason, request_id=request_id)
+        _verify_anew(row=row, actor=actor, reason=reason)
         row = _load(notification_id)
     charge, is_asked = row.charge, False
     charge_before = Status(charge.status) if charge else None
@@ -75,7 +75,7 @@ def replay(
     )  # fmt: skip
     with transaction():
         audit.record(
-            actor=actor, action="notification.replay", subject=_subject(row), request_id=request_id, reason=reason,
+            actor=actor, action="notification.replay", subject=_subject(row), reason=reason,
             notification=row.pk, verdict=row.verdict, charge=found.charge,
             status=charge.status if charge else "", is_asked=is_asked,
         )  # fmt: skip
@@ -94,7 +94,7 @@ def _raw(row: InboundNotification) -> RawNotification:
     return RawNotification(headers=row.headers, body=bytes(row.body), received_at=row.received_at)
 
 
-def _verify_anew(*, row: InboundNotification, actor: str, reason: str, request_id: str) -> None:
+def _verify_anew(*, row: InboundNotification, actor: str, reason: str) -> None:
     """Judge a refused delivery as at its arrival, by the keys of today."""
     gateways = verification.gateways_of(kind=row.gateway)
     account, told, refusal = verification.verify(gateways=gateways, raw=_raw(row))
@@ -108,7 +108,7 @@ def _verify_anew(*, row: InboundNotification, actor: str, reason: str, request_i
         _say(now, verdict=verdict)
         if now.verdict != row.verdict:
             audit.record(
-                actor=actor, action="notification.verify", subject=_subject(now), request_id=request_id,
+                actor=actor, action="notification.verify", subject=_subject(now),
                 notification=row.pk, before=row.verdict, after=now.verdict, reason=reason,
             )  # fmt: skip
 

@@ -88,9 +88,7 @@ class ConfirmCommand:
         """:raises Malformed: for what no column holds, and a time at which it cannot have been paid"""
         requests.check(number=self.number, reason=self.reason)
         if not 0 < len(self.trade_no) <= TRADE_NO_LENGTH_MAX or not self.trade_no.isprintable():
-            raise Malformed(
-                _("Send 1 to %(limit)s letters and digits."), field="trade_no", limit=TRADE_NO_LENGTH_MAX
-            )  # fmt: skip
+            raise Malformed(_("Send 1 to %(limit)s letters and digits."), field="trade_no", limit=TRADE_NO_LENGTH_MAX)
         if self.paid_at > at + CLOCKS_DIFFER:
             raise Malformed(_("It cannot have been paid in the future."), field="paid_at")
         if self.paid_at < charge.order.created_at - CLOCKS_DIFFER:
@@ -98,9 +96,7 @@ class ConfirmCommand:
 
 
 @outside_transaction
-def confirm(
-    *, charge_id: int, command: ConfirmCommand, actor: str, at: datetime.datetime, request_id: str = ""
-) -> HandConfirmation:
+def confirm(*, charge_id: int, command: ConfirmCommand, actor: str, at: datetime.datetime) -> HandConfirmation:
     """
     Confirm a payment by hand: book it, or have it wait for a second person. The same number again is the same request.
 
@@ -133,7 +129,7 @@ def confirm(
             return known
         made = _make(order=order, charge=charge, command=command, said=said, actor=actor, at=at)
         audit.record(
-            actor=actor, action="charge.confirm_request", subject=order.subject, request_id=request_id,
+            actor=actor, action="charge.confirm_request", subject=order.subject,
             charge=charge.number, amount_fen=made.amount_fen, trade_no=made.trade_no, reason=made.reason,
             evidence_sha256=made.evidence_sha256, gateway_said=said,
             waits_for_approval=made.status == Status.TO_APPROVE,
@@ -219,9 +215,7 @@ def _book(
 
 
 @outside_transaction
-def approve(
-    *, waiting_id: int, actor: str, reason: str, at: datetime.datetime, request_id: str = ""
-) -> HandConfirmation:
+def approve(*, waiting_id: int, actor: str, reason: str, at: datetime.datetime) -> HandConfirmation:
     """
     Let a payment that waits for a second person be booked. The attempt is closed at the gateway before, if it is open.
 
@@ -244,19 +238,17 @@ def approve(
         if charge.status in BOOKED:
             raise GatewayConfirms
         _check_trade(charge=charge, trade_no=waiting.trade_no)
-        _audit(order=order, charge=charge, decided=waiting, event=Event.APPROVED, request_id=request_id)
+        _audit(order=order, charge=charge, decided=waiting, event=Event.APPROVED)
         _book(order=order, charge=charge, confirmation=waiting, actor=actor, at=at)
         return waiting
 
 
-def refuse(
-    *, waiting_id: int, actor: str, reason: str, at: datetime.datetime, request_id: str = ""
-) -> HandConfirmation:
+def refuse(*, waiting_id: int, actor: str, reason: str, at: datetime.datetime) -> HandConfirmation:
     """Do not let a payment be booked by hand. See `approve` for the errors."""
     with transaction():
         order, charge, waiting = _lock(waiting_id=waiting_id)
         requests.decide(request=waiting, event=Event.REFUSED, actor=actor, reason=reason, at=at)
-        _audit(order=order, charge=charge, decided=waiting, event=Event.REFUSED, request_id=request_id)
+        _audit(order=order, charge=charge, decided=waiting, event=Event.REFUSED)
         return waiting
 
 
@@ -270,9 +262,9 @@ def _lock(*, waiting_id: int) -> tuple[Order, Charge, HandConfirmation]:
 
 
 @transaction_required
-def _audit(*, order: Order, charge: Charge, decided: HandConfirmation, event: Event, request_id: str) -> None:
+def _audit(*, order: Order, charge: Charge, decided: HandConfirmation, event: Event) -> None:
     audit.record(
-        actor=decided.decided_by, action=f"charge.confirm_{event}", subject=order.subject, request_id=request_id,
+        actor=decided.decided_by, action=f"charge.confirm_{event}", subject=order.subject,
         charge=charge.number, amount=yuan_text(decided.amount_fen), requested_by=decided.requested_by,
         reason=decided.decision,
     )  # fmt: skip

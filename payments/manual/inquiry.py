@@ -43,7 +43,7 @@ class Answer:
 
 
 @outside_transaction
-def ask(*, order_id: int, actor: str, reason: str, at: datetime.datetime, request_id: str = "") -> list[Answer]:
+def ask(*, order_id: int, actor: str, reason: str, at: datetime.datetime) -> list[Answer]:
     """
     Ask about each attempt that is open or ended lately, and each refund on its way, and settle what is answered.
 
@@ -57,7 +57,7 @@ def ask(*, order_id: int, actor: str, reason: str, at: datetime.datetime, reques
         raise NothingToAsk
     with transaction():
         audit.record(
-            actor=actor, action="order.query", subject=Order.objects.get(pk=order_id).subject, request_id=request_id,
+            actor=actor, action="order.query", subject=Order.objects.get(pk=order_id).subject,
             reason=reason, answers="; ".join(f"{each.number}: {each.outcome} {each.said}".strip() for each in answers),
         )  # fmt: skip
     return answers

@@ -34,9 +34,7 @@ class TooLittleThere(OnetillError):
     message = _("The customer has only %(has)s: no more can be taken.")
 
 
-def request(
-    *, customer_id: int, command: GrantCommand, actor: str, at: datetime.datetime, request_id: str = ""
-) -> ValueRequest:
+def request(*, customer_id: int, command: GrantCommand, actor: str, at: datetime.datetime) -> ValueRequest:
     """
     Give value to a customer or take it, or have that wait for a second person. The same number is the same request.
 
@@ -62,16 +60,16 @@ def request(
         except IntegrityError as error:  # the number is another customer's
             raise requests.NumberReused from error
         audit.record(
-            actor=actor, action="customer.grant_request", subject=f"customer:{customer_id}", request_id=request_id,
+            actor=actor, action="customer.grant_request", subject=f"customer:{customer_id}",
             number=made.number, kind=made.kind, direction=made.direction, amount_fen=made.amount_fen,
             reason=made.reason, waits_for_approval=made.status == Status.TO_APPROVE,
         )  # fmt: skip
         if made.status == Status.DONE:
-            _give(customer=customer, command=command, actor=actor, request_id=request_id)
+            _give(customer=customer, command=command, actor=actor)
         return made
 
 
-def approve(*, waiting_id: int, actor: str, reason: str, at: datetime.datetime, request_id: str = "") -> ValueRequest:
+def approve(*, waiting_id: int, actor: str, reason: str, at: datetime.datetime) -> ValueRequest:
     """
     Let value that waits for a second person be given or taken.
 
@@ -79,26 +77,22 @@ def approve(*, waiting_id: int, actor: str, reason: str, at: datetime.datetime, 
     :raises requests.SamePerson: if `actor` asked for it
     :raises TooLittleThere: if more is to be taken than there is
     """
-    return _decide(
-        waiting_id=waiting_id, event=Event.APPROVED, actor=actor, reason=reason, at=at, request_id=request_id
-    )
+    return _decide(waiting_id=waiting_id, event=Event.APPROVED, actor=actor, reason=reason, at=at)
 
 
-def refuse(*, waiting_id: int, actor: str, reason: str, at: datetime.datetime, request_id: str = "") -> ValueRequest:
+def refuse(*, waiting_id: int, actor: str, reason: str, at: datetime.datetime) -> ValueRequest:
     """Do not let value be given or taken. See `approve` for the errors."""
-    return _decide(waiting_id=waiting_id, event=Event.REFUSED, actor=actor, reason=reason, at=at, request_id=request_id)
+    return _decide(waiting_id=waiting_id, event=Event.REFUSED, actor=actor, reason=reason, at=at)
 
 
-def _decide(
-    *, waiting_id: int, event: Event, actor: str, reason: str, at: datetime.datetime, request_id: str
-) -> ValueRequest:
+def _decide(*, waiting_id: int, event: Event, actor: str, reason: str, at: datetime.datetime) -> ValueRequest:
     with transaction():
         customer_id = ValueRequest.objects.values_list("customer_id", flat=True).get(pk=waiting_id)
         customer, holds = _lock(customer_id=customer_id)
         waiting = ValueRequest.objects.select_for_update(of=("self",)).get(pk=waiting_id)
         requests.decide(request=waiting, event=event, actor=actor, reason=reason, at=at)
         audit.record(
-            actor=actor, action=f"customer.grant_{event}", subject=f"customer:{customer_id}", request_id=request_id,
+            actor=actor, action=f"customer.grant_{event}", subject=f"customer:{customer_id}",
             number=waiting.number, requested_by=waiting.requested_by, reason=reason,
         )  # fmt: skip
         if event == Event.APPROVED:
@@ -107,7 +101,7 @@ def _decide(
                 amount_fen=waiting.amount_fen, reason=waiting.reason,
             )  # fmt: skip
             _check_there(command=command, holds=holds)
-            _give(customer=customer, command=command, actor=actor, request_id=request_id)
+            _give(customer=customer, command=command, actor=actor)
         return waiting
 
 
@@ -148,7 +142,5 @@ def _needs_approval(*, customer: Customer, made: ValueRequest, at: datetime.date
 
 
 @transaction_required
-def _give(*, customer: Customer, command: GrantCommand, actor: str, request_id: str) -> None:
-    grants.give(
-        client_id=customer.client_id, user_id=customer.user_id, command=command, actor=actor, request_id=request_id
-    )
+def _give(*, customer: Customer, command: GrantCommand, actor: str) -> None:
+    grants.give(client_id=customer.client_id, user_id=customer.user_id, command=command, actor=actor)

@@ -172,7 +172,6 @@ def redeliver(
     client_id: int | None = None,
     endpoint_id: int | None = None,
     reason: str = "",
-    request_id: str = "",
 ) -> OutboxEvent:
     """
     Have an event sent once more: to every endpoint that wants it, one that came since included, or to one of them.
@@ -191,14 +190,14 @@ def redeliver(
             again = again.filter(endpoint_id=endpoint_id)
         again.filter(endpoint__parked_at__isnull=True).update(status=DeliveryStatus.DUE, due_at=at, attempts=0)
         audit.record(
-            actor=actor, action="webhook.redeliver", subject=event.order.subject, request_id=request_id,
+            actor=actor, action="webhook.redeliver", subject=event.order.subject,
             event=uid, endpoint=endpoint_id, reason=reason,
         )  # fmt: skip
         transactions.wake(TASK)
     return event
 
 
-def unpark(*, endpoint_id: int, actor: str, reason: str, at: datetime.datetime, request_id: str = "") -> int:
+def unpark(*, endpoint_id: int, actor: str, reason: str, at: datetime.datetime) -> int:
     """Send to a parked endpoint again: what waited is due now, as if never tried. Returns how many deliveries."""
     with transaction():
         endpoint = deliveries.lock_endpoint(endpoint_id=endpoint_id)
@@ -210,7 +209,7 @@ def unpark(*, endpoint_id: int, actor: str, reason: str, at: datetime.datetime, 
         waiting = endpoint.deliveries.filter(status=DeliveryStatus.PARKED)
         due = waiting.update(status=DeliveryStatus.DUE, due_at=at, attempts=0)
         audit.record(
-            actor=actor, action="webhook_endpoint.unpark", subject=endpoint.subject, request_id=request_id,
+            actor=actor, action="webhook_endpoint.unpark", subject=endpoint.subject,
             reason=reason, was=was, deliveries=due,
         )  # fmt: skip
         transactions.wake(TASK)

@@ -117,7 +117,7 @@ def _foresee(order: Order, *, charges: Iterable[Charge], alone_fen: int) -> Fore
 
 
 def confirm(
-    *, number: str, chosen: Collection[Chosen], reason: str, actor: str, at: datetime.datetime, request_id: str = ""
+    *, number: str, chosen: Collection[Chosen], reason: str, actor: str, at: datetime.datetime
 ) -> tuple[RefundBatch, bool]:
     """
     Commit what is to be refunded, and say whether it is new. The same number is the same batch.
@@ -129,7 +129,7 @@ def confirm(
     with transaction():
         batch, is_new = RefundBatch.objects.get_or_create(
             number=number,
-            defaults={"reason": reason, "requested_by": actor, "requested_at": at, "request_id": request_id},
+            defaults={"reason": reason, "requested_by": actor, "requested_at": at, "request_id": audit.request_id()},
         )
         if not is_new:
             lines = batch.lines.values_list("order_id", "seen_goods_fen", "seen_shipping_fen")
@@ -144,7 +144,7 @@ def confirm(
         ])  # fmt: skip
         sum_fen = sum(one.goods_fen + one.shipping_fen for one in chosen)
         audit.record(
-            actor=actor, action="refund_batch.confirm", subject=f"refund_batch:{batch.pk}", request_id=request_id,
+            actor=actor, action="refund_batch.confirm", subject=f"refund_batch:{batch.pk}",
             orders=len(chosen), sum=yuan_text(sum_fen), reason=reason,
         )  # fmt: skip
         transactions.wake(TASK)
@@ -215,19 +215,24 @@ def _ask_for(*, line_id: int, at: datetime.datetime) -> tuple[RefundBatchLine, R
         line = RefundBatchLine.objects.select_for_update(of=("self",)).select_related("batch").get(pk=line_id)
         if line.status != LineStatus.WAITING:
             return line, None
-        try:
-            with savepoint():
-                made, is_new = operations.request_of(
-                    order=order, command=_command(line), actor=line.batch.requested_by, at=at,
-                    request_id=line.batch.request_id,
-                )  # fmt: skip
-        except TryAgain:
-            raise
-        except OnetillError as error:
-            _settle(line=line, order=order, event=LineEvent.REFUSED, at=at, refusal=error.code)
-            return line, None
-        _settle(line=line, order=order, event=LineEvent.ASKED, at=at, refund=made)
-        return line, made if is_new else None
+        with audit.on_behalf_of(line.batch.request_id):
+            return line, _ask_for_locked(line=line, order=order, at=at)
+
+
+@transaction_required
+def _ask_for_locked(*, line: RefundBatchLine, order: Order, at: datetime.datetime) -> Refund | None:
+    try:
+        with savepoint():
+            made, is_new = operations.request_of(
+                order=order, command=_command(line), actor=line.batch.requested_by, at=at
+            )
+    except TryAgain:
+        raise
+    except OnetillError as error:
+        _settle(line=line, order=order, event=LineEvent.REFUSED, at=at, refusal=error.code)
+        return None
+    _settle(line=line, order=order, event=LineEvent.ASKED, at=at, refund=made)
+    return made if is_new else None
 
 
 def _command(line: RefundBatchLine) -> RefundCommand:
@@ -252,8 +257,7 @@ def _settle(
     line.refund, line.refusal, line.due_at, line.settled_at = refund, refusal, None, at
     line.save(update_fields=["status", "refund", "refusal", "due_at", "settled_at"])
     audit.record(
-        actor=line.batch.requested_by, action=f"refund_batch.{event}", subject=order.subject,
-        request_id=line.batch.request_id, batch=line.batch_id,
+        actor=line.batch.requested_by, action=f"refund_batch.{event}", subject=order.subject, batch=line.batch_id,
         **({"refund": refund.number} if refund is not None else {"refusal": refusal}),
     )  # fmt: skip
 

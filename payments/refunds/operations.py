@@ -125,22 +125,20 @@ class RefundCommand:
 
 
 @outside_transaction
-def refund(*, order_id: int, command: RefundCommand, actor: str, at: datetime.datetime, request_id: str = "") -> Refund:
+def refund(*, order_id: int, command: RefundCommand, actor: str, at: datetime.datetime) -> Refund:
     """
     Request a refund of an order and tell the gateway at once. See `request` for the errors.
 
     A repeat tells nobody anything: it returns the refund as it stands.
     """
-    made, is_new = request(order_id=order_id, command=command, actor=actor, at=at, request_id=request_id)
+    made, is_new = request(order_id=order_id, command=command, actor=actor, at=at)
     if is_new and made.status == Status.PENDING:
         submission.submit_all(refund_id=made.pk, at=at)
         made.refresh_from_db()
     return made
 
 
-def request(
-    *, order_id: int, command: RefundCommand, actor: str, at: datetime.datetime, request_id: str = ""
-) -> tuple[Refund, bool]:
+def request(*, order_id: int, command: RefundCommand, actor: str, at: datetime.datetime) -> tuple[Refund, bool]:
     """
     Commit the intention to refund, with everything reserved, and say whether it is new.
 
@@ -156,13 +154,11 @@ def request(
     """
     with transaction():
         order = orders.lock(order_id=order_id)
-        return request_of(order=order, command=command, actor=actor, at=at, request_id=request_id)
+        return request_of(order=order, command=command, actor=actor, at=at)
 
 
 @transaction_required
-def request_of(
-    *, order: Order, command: RefundCommand, actor: str, at: datetime.datetime, request_id: str = ""
-) -> tuple[Refund, bool]:
+def request_of(*, order: Order, command: RefundCommand, actor: str, at: datetime.datetime) -> tuple[Refund, bool]:
     """As `request`, of a locked order, as a part of what else its transaction does."""
     command.check()
     if (known := _known(order=order, command=command)) is not None:
@@ -176,7 +172,7 @@ def request_of(
         reason=command.reason,
         policy=_policy(order=order, command=command),
     )
-    _make(refund=made, order=order, split=split, actor=actor, at=at, request_id=request_id)
+    _make(refund=made, order=order, split=split, actor=actor, at=at)
     return made, True
 
 
@@ -187,9 +183,7 @@ def preview(*, order: Order, command: RefundCommand, charges: Iterable[Charge] |
     `charges` are those that paid the order, where the caller has loaded them.
     """
     command.check()
-    return _split(
-        order=order, command=command, charges=queries.paying(order=order) if charges is None else charges
-    )  # fmt: skip
+    return _split(order=order, command=command, charges=queries.paying(order=order) if charges is None else charges)
 
 
 def check_refundable(*, order: Order) -> None:
@@ -241,9 +235,7 @@ def request_surplus(*, charge_id: int, actor: str, reason: str, at: datetime.dat
             raise NothingToReturn
         if actor == audit.SYSTEM and charge.refund_legs.exists():  # what failed once is for staff
             raise NothingToReturn
-        made = Refund(
-            kind=Kind.SURPLUS, goods_fen=charge.left_fen, reason=reason, policy=RefundPolicy.CASH_FIRST
-        )  # fmt: skip
+        made = Refund(kind=Kind.SURPLUS, goods_fen=charge.left_fen, reason=reason, policy=RefundPolicy.CASH_FIRST)
         part = planner.Part(charge_id=charge.pk, goods_fen=charge.left_fen, shipping_fen=0)
         _make(refund=made, order=order, split=[(charge, part)], actor=actor, at=at)
         return made
@@ -278,9 +270,7 @@ def _decide(*, refund_id: int, event: Event, actor: str, reason: str, at: dateti
         decided.status = next_status(status=decided.status, event=event)
         decided.decided_by, decided.decided_at, decided.decision = actor, at, reason
         decided.save(update_fields=["status", "decided_by", "decided_at", "decision"])
-        audit.record(
-            actor=actor, action=f"refund.{event}", subject=order.subject, refund=decided.number, reason=reason
-        )  # fmt: skip
+        audit.record(actor=actor, action=f"refund.{event}", subject=order.subject, refund=decided.number, reason=reason)
         if event == Event.REFUSED:
             settlement.give_up(order=order, refund=decided, at=at)
         else:
@@ -309,7 +299,6 @@ def _make(
     split: Split,
     actor: str,
     at: datetime.datetime,
-    request_id: str = "",
 ) -> None:
     """Write a refund of a locked order with its legs, reserve what it gives back, and let it go if it may."""
     refund.order, refund.client_id = order, order.client_id
@@ -335,7 +324,7 @@ def _make(
     settlement.reserve(order=order)
     settlement.take_recharge(order=order, refund=refund)
     audit.record(
-        actor=actor, action="refund.request", subject=order.subject, request_id=request_id, refund=refund.number,
+        actor=actor, action="refund.request", subject=order.subject, refund=refund.number,
         kind=refund.kind, goods=yuan_text(refund.goods_fen), shipping=yuan_text(refund.shipping_fen),
         reason=refund.reason, waits_for_approval=refund.status == Status.TO_APPROVE,
     )  # fmt: skip

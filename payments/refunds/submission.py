@@ -101,7 +101,7 @@ def reconcile(*, leg_id: int, at: datetime.datetime) -> Outcome:
 
 
 @outside_transaction
-def ask_now(*, refund_id: int, actor: str, at: datetime.datetime, request_id: str = "") -> list[RefundLeg]:
+def ask_now(*, refund_id: int, actor: str, at: datetime.datetime) -> list[RefundLeg]:
     """
     Ask the gateway now about each leg of a refund that may still go back there, and return those as they are then.
 
@@ -112,10 +112,7 @@ def ask_now(*, refund_id: int, actor: str, at: datetime.datetime, request_id: st
         asked = list(queries.at_gateways(refund=refund).values_list("pk", flat=True))
         if not asked:
             raise NothingToAsk
-        audit.record(
-            actor=actor, action="refund.ask_gateway", subject=refund.order.subject, request_id=request_id,
-            refund=refund.number,
-        )  # fmt: skip
+        audit.record(actor=actor, action="refund.ask_gateway", subject=refund.order.subject, refund=refund.number)
     for leg_id in asked:
         reconcile(leg_id=leg_id, at=at)
     return list(RefundLeg.objects.filter(pk__in=asked).order_by("pk"))

@@ -94,9 +94,7 @@ def key_in_text(key: str) -> str:
     return _in_groups(text)
 
 
-def enrol(
-    *, user: User, key: str, token: str, session_key: str | None, request_id: str
-) -> tuple[TOTPDevice, list[str]]:
+def enrol(*, user: User, key: str, token: str, session_key: str | None) -> tuple[TOTPDevice, list[str]]:
     """
     Make the app with that key the person's device, in place of any before, and return it with new recovery codes.
 
@@ -113,32 +111,32 @@ def enrol(
         device = TOTPDevice.objects.create(user=user, name="app", key=key, last_t=totp.t(), drift=totp.drift)
         codes = _new_codes(user)
         ended = sessions.end_all(user_id=user.pk, but=session_key)
-        diary.record(user, "device_enrol", request_id=request_id, replaced=replaced, sessions_ended=ended)
+        diary.record(user, "device_enrol", replaced=replaced, sessions_ended=ended)
         return device, codes
 
 
-def remove(*, user: User, session_key: str | None, request_id: str) -> None:
+def remove(*, user: User, session_key: str | None) -> None:
     """Take the person's own device and recovery codes away."""
     with transaction():
         _lock(user)
         if not _forget(user):
             raise NoDevice
         ended = sessions.end_all(user_id=user.pk, but=session_key)
-        diary.record(user, "device_remove", request_id=request_id, sessions_ended=ended)
+        diary.record(user, "device_remove", sessions_ended=ended)
 
 
-def renew_codes(*, user: User, request_id: str) -> list[str]:
+def renew_codes(*, user: User) -> list[str]:
     """Return ten new recovery codes; the ones before open nothing any more."""
     with transaction():
         _lock(user)
         if not has_device(user_id=user.pk):
             raise NoDevice
         codes = _new_codes(user)
-        diary.record(user, "codes_renew", request_id=request_id)
+        diary.record(user, "codes_renew")
         return codes
 
 
-def reset(*, user: User, actor: str, reason: str, request_id: str) -> None:
+def reset(*, user: User, actor: str, reason: str) -> None:
     """Take a colleague's lost device away and end their sessions: they log in by password and enrol anew."""
     if actor == audit.person(username=user.get_username(), pk=user.pk):
         raise OwnDevice
@@ -148,7 +146,7 @@ def reset(*, user: User, actor: str, reason: str, request_id: str) -> None:
             raise NoDevice
         ended = sessions.end_all(user_id=user.pk, but=None)
         audit.record(
-            actor=actor, action="user.device_reset", subject=f"user:{user.pk}", request_id=request_id,
+            actor=actor, action="user.device_reset", subject=f"user:{user.pk}",
             username=user.get_username(), reason=reason, sessions_ended=ended,
         )  # fmt: skip
 

@@ -18,7 +18,6 @@ from django.db import IntegrityError
 from django.db.models import F, Max, Sum
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
-from structlog.contextvars import get_contextvars
 
 from payments import audit
 from payments.clients import networks
@@ -66,7 +65,6 @@ class LockOut(AxesDatabaseHandler):  # type: ignore[misc]
         who: dict[str, Any] = {
             "actor": audit.person(username=user.get_username(), pk=user.pk) if user else STRANGER,
             "subject": f"user:{user.pk}" if user else f"address:{request.axes_ip_address or '?'}",
-            "request_id": get_contextvars().get("request_id", ""),
             "address": request.axes_ip_address,
             "page": request.axes_path_info,
         }

@@ -14,7 +14,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.viewsets import GenericViewSet
-from structlog.contextvars import get_contextvars
 
 from payments.errors import Malformed
 from payments.wire.envelopes import ENVELOPES, language_of
@@ -109,9 +108,3 @@ class FamilyViewSet(GenericViewSet[Any]):
 def both_slashes(route: str, view: Callable[[HttpRequest], HttpResponseBase], *, name: str) -> URLPattern:
     """Route a path (a regular expression without its ends) that answers with and without its last slash."""
     return re_path(rf"^{route.strip('/')}/?$", view, name=name)
-
-
-def request_id() -> str:
-    """Return the id that the log lines and audit rows of this request carry; empty outside a request."""
-    found: str = get_contextvars().get("request_id", "")
-    return found

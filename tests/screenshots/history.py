@@ -176,7 +176,7 @@ def _enrol(username):
     user, key = get_user_model().objects.get(username=username), devices.new_key()
     totp = TOTP(bytes.fromhex(key))
     totp.time = time.time()
-    _device, codes = devices.enrol(user=user, key=key, token=f"{totp.token():06d}", session_key=None, request_id="")
+    _device, codes = devices.enrol(user=user, key=key, token=f"{totp.token():06d}", session_key=None)
     return codes
 
 

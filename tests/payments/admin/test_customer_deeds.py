@@ -191,10 +191,14 @@ def test_several_are_decided_on_in_the_list(customer, wang):
         give_by_hand(customer, number=number)
     rows = [row.pk for row in ValueRequest.objects.all()]
 
-    answer = wang.post(VALUES, {"action": "approve", "_selected_action": rows, "reason": "seen"}, follow=True)
+    answer = wang.post(
+        VALUES, {"action": "approve", "_selected_action": rows, "reason": "seen"}, HTTP_X_REQUEST_ID="desk-0001"
+    )
 
-    assert "2 approved." in text(answer)
+    assert "2 approved." in text(wang.get(answer["Location"]))
     assert points_fen(customer) == 2_000
+    of_the_request = AuditRow.objects.filter(request_id="desk-0001").order_by("pk")
+    assert list(of_the_request.values_list("action", flat=True)) == ["customer.grant_approved", "customer.grant"] * 2
 
 
 @pytest.mark.parametrize("where", ["list", "page"])

@@ -142,11 +142,9 @@ def test_what_one_did_in_one_instant_stands_together(boss, order):
 
 def test_a_deed_on_its_charges_and_refunds_is_told_too(boss, order):
     charge, refund = order.charges.get(attempt=2), Refund.objects.get()
-    with transaction():
+    with audit.on_behalf_of("r-12345678"), transaction():
         for subject in (f"charge:{charge.pk}", f"charge:{charge.number}", f"refund:{refund.number}"):
-            audit.record(
-                actor="user:lin", action="a.deed", subject=subject, request_id="r-12345678", reason=f"for {subject}"
-            )
+            audit.record(actor="user:lin", action="a.deed", subject=subject, reason=f"for {subject}")
 
     shown = words(boss.get(page(order, {"kind": "deeds"})))
 
@@ -313,8 +311,8 @@ def test_what_strangers_wrote_is_text_everywhere(boss, order):
     InboundNotification.objects.update(detail=EVIL, notification_id=EVIL, headers={EVIL: EVIL}, body=EVIL.encode())
     Refund.objects.update(reason=EVIL)
     kept = attempt(order, url=f"https://x/{EVIL}", error=EVIL, answer=EVIL)
-    with transaction():
-        audit.record(actor=EVIL[:64], action="a.deed", subject=order.subject, request_id=EVIL[:36], **{EVIL: EVIL})
+    with audit.on_behalf_of(EVIL[:36]), transaction():
+        audit.record(actor=EVIL[:64], action="a.deed", subject=order.subject, **{EVIL: EVIL})
     paths = [page(order), page(evil), reverse("admin:payments_customer_change", args=[order.customer_id])]
     paths += [raw(order, kind, row) for kind, row in (bodies(order) | {"attempt": kept}).items()]
 

@@ -15,9 +15,7 @@ def profile(**changes):
 
 
 def save(client, **changes):
-    return operations.save_customer(
-        client_id=client.pk, profile=profile(**changes), actor="client:shop", request_id="r1"
-    )
+    return operations.save_customer(client_id=client.pk, profile=profile(**changes), actor="client:shop")
 
 
 def known():
@@ -35,7 +33,6 @@ def test_a_new_customer_gets_both_accounts_and_an_audit_row():
     }
     row = AuditRow.objects.get()
     assert (row.actor, row.action, row.subject) == ("client:shop", "customer.save", f"customer:{saved.customer_id}")
-    assert row.request_id == "r1"
     assert row.detail == {
         "before": None,
         "after": {"ee_no": "a09999", "phone": "13800000000", "real_name": "林小满"},

@@ -5,7 +5,7 @@ import datetime
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from payments.errors import Malformed
 from payments.gateways.memory import Fault
@@ -183,7 +183,8 @@ def test_what_would_go_back_where_is_foreseen_and_nothing_moves(shop):
         (50_000, {}, "order_not_paid", False),
         (0, {}, "order_refunded", False),
     ]
-    assert "waits for a second person" in foreseen[4].refusal.sentence()
+    with translation.override("en"):
+        assert "waits for a second person" in foreseen[4].refusal.sentence()
     assert RefundBatch.objects.count() == 0
 
 

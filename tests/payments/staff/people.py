@@ -28,7 +28,7 @@ def code(key=KEY, steps=0):
 def enrol(user, key=KEY):
     """Set up the app of `user` a minute ago, so that what it shows now has not been used, and return the codes."""
     with time_machine.travel(datetime.datetime.now(tz=datetime.UTC) - datetime.timedelta(minutes=1), tick=False):
-        _device, codes = devices.enrol(user=user, key=key, token=code(key), session_key=None, request_id="")
+        _device, codes = devices.enrol(user=user, key=key, token=code(key), session_key=None)
     return codes
 
 
