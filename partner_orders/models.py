@@ -189,7 +189,7 @@ class Address(models.Model):
         indexes = [models.Index(name="address_of_customer", fields=["customer", "-id"])]
 
     def __str__(self) -> str:
-        return f"{self.name} {self.address}"
+        return f"#{self.pk}"  # titles show it, also to who may not know whose it is
 
 
 class PayType(models.IntegerChoices):

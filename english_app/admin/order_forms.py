@@ -43,7 +43,7 @@ class ReturnForm(DeedForm):
     def facts(self) -> list[tuple[Any, Any]]:
         row: EnglishOrder = self.row
         told: list[tuple[Any, Any]] = [
-            (_("Customer"), _named(row)),
+            (_("Customer"), row.customer.user_id),
             (_("Bought"), _goods(row)),
             (_("Paid"), f"¥{yuan_text(row.order.total_fen)}"),
             (pgettext_lazy("English app", "Delivery"), row.get_delivery_display()),
@@ -118,7 +118,7 @@ class DeliverAgainForm(DeedForm):
         # Beside a return that was refused, the message tells why it was.
         why = row.message if row.returning == Return.NONE else ""
         return [
-            (_("Customer"), _named(row)),
+            (_("Customer"), row.customer.user_id),
             (_("Bought"), _goods(row)),
             (pgettext_lazy("English app", "Delivery"), row.get_delivery_display()),
             (_("Attempts"), row.delivery_attempts),
@@ -134,10 +134,6 @@ class DeliverAgainForm(DeedForm):
 
 def is_to_decide(row: EnglishOrder) -> bool:
     return row.returning == Return.ASKED
-
-
-def _named(row: EnglishOrder) -> str:
-    return f"{row.customer.user_id} {row.user_name}".strip()
 
 
 def _goods(row: EnglishOrder) -> str:

@@ -73,7 +73,10 @@ def told(found: replaying.Replayed) -> str:
 @admin.register(InboundNotification)
 class InboundNotificationAdmin(FormPagesAdmin, DecidingAdmin):
     client_path = "charge__order__client"
-    masked = {"headers": masking.all_of, "text": masking.all_of, "remote_address": masking.all_of}
+    masked = {
+        "headers": masking.all_of, "text": masking.all_of, "remote_address": masking.all_of,
+        "body": masking.all_of,  # shown by `text`
+    }  # fmt: skip
     list_display = ("received_at", "gateway", "shown_verdict", "notification_id", "charge", "processed_at")
     list_filter = (("received_at", DayFilter), ("verdict", ChoicesRadioFilter), client_filter("charge__order__client"))
     days = "received_at"

@@ -23,6 +23,7 @@ from payments.admin import masking
 from payments.admin.base import DayFilter, DecidingAdmin, yuan
 from payments.admin.charge_deeds import what_came_of_it
 from payments.admin.form_pages import FormPage, FormPagesAdmin, ReasonForm
+from payments.admin.masking import Mask
 from payments.manual import confirmations, values
 from payments.manual.states import Status
 from payments.models import HandConfirmation, ValueRequest
@@ -157,6 +158,7 @@ class RequestAdmin(FormPagesAdmin, DecidingAdmin):
 @admin.register(HandConfirmation)
 class HandConfirmationAdmin(RequestAdmin):
     client_path = "charge__order__client"
+    masked: ClassVar[dict[str, Mask]] = {"evidence": masking.all_of}
     deeds: ClassVar[Any] = confirmations
     approve_permission = "payments.approve_confirmation"
     form_pages = _pages(approve=ApproveConfirmationForm, refuse=RefuseConfirmationForm, permission=approve_permission)
@@ -219,8 +221,9 @@ def _said(row: HandConfirmation) -> str:
 
 
 def _link_to_evidence(row: HandConfirmation) -> SafeString:
+    """The file's own name may be its payer's, so it is told with the file alone."""
     address = reverse("admin:payments_handconfirmation_evidence", args=[row.pk])
-    return format_html('<a href="{}" class="text-link" download>{}</a>', address, row.evidence_name)
+    return format_html('<a href="{}" class="text-link" download>{}</a>', address, row.get_evidence_type_display())
 
 
 @admin.register(ValueRequest)

@@ -20,4 +20,4 @@ class Appointment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.appointment_for} {self.appointment_time:%Y-%m-%d %H:%M}"
+        return f"#{self.pk}"  # titles show it, also to who may not know for whom it is
