@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -50,7 +51,7 @@ class ColleaguesAdmin(FormPagesAdmin):
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Give a colleague another password, with an audit row; what they are logged in with ends."""
-        if id == str(request.user.pk):
+        if self.get_object(request, unquote(id)) == request.user:  # 07 is 7 too
             return redirect("admin:password_change")  # which asks for the one so far
         with transaction():
             response: HttpResponse = super().user_change_password(request, id, form_url)

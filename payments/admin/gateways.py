@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from payments import audit, secrets
 from payments.admin.base import AuditedAdmin, actor_of
 from payments.admin.gateway_forms import GatewayAccountForm, GatewayDefaultForm
+from payments.admin.sight import OffersWithinSight
 from payments.gateways import examination
 from payments.gateways.models import GatewayKind
 from payments.gateways.registry import GatewayBusy
@@ -50,7 +51,7 @@ FIELDSETS: list[tuple[Any, tuple[Any, ...], tuple[str, ...]]] = [
 ]
 
 
-class DefaultInline(TabularInline):  # type: ignore[misc]
+class DefaultInline(OffersWithinSight, TabularInline):  # type: ignore[misc]
     """For which client and method this account is the one that is taken."""
 
     model = GatewayDefault

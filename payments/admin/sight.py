@@ -60,7 +60,19 @@ class MaskedAdmin:
         return self._masks
 
 
-class ScopedAdmin(MaskedAdmin):
+class OffersWithinSight:
+    """Of a page, or of rows on another's page: other rows to choose from are those that this person may see."""
+
+    def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        """What is of no client is every client's: who does not see them all makes none such."""
+        kwargs.setdefault("queryset", within_sight(request, db_field.related_model))
+        field: Any = super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+        if field is not None and db_field.related_model is ApiClient and clients_of(request.user) is not None:
+            field.required = True
+        return field
+
+
+class ScopedAdmin(OffersWithinSight, MaskedAdmin):
     """A page whose rows are its clients'. `client_path` leads from a row to its client; "" where rows are nobody's."""
 
     client_path: ClassVar[str] = ""
@@ -97,11 +109,6 @@ class ScopedAdmin(MaskedAdmin):
         if lookup.partition("__")[0] in self.masked and not masking.sees_persons(request.user):
             return False
         return super().lookup_allowed(lookup, value, request)  # type: ignore[misc, no-any-return]
-
-    def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer what this person may see."""
-        kwargs.setdefault("queryset", within_sight(request, db_field.related_model))
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
 
 
 def within_sight(request: HttpRequest, model: Any) -> QuerySet[Any]:

@@ -79,8 +79,10 @@ class UserAdmin(ColleaguesAdmin, DjangoUserAdmin, SuperusersAdmin):  # type: ign
     ordering = ("username",)  # type: ignore[misc]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """A name stays whose it is: by it, refunds and audit rows tell who asked, and that another decided."""
+        kept = ("username",) if obj is not None else ()
         own = OF_RIGHTS if obj is not None and obj.pk == request.user.pk else ()
-        return (*super().get_readonly_fields(request, obj), *own)
+        return (*super().get_readonly_fields(request, obj), *kept, *own)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
