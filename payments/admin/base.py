@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import SuspiciousOperation
 from django.db.models import Model, QuerySet
 from django.db.models.expressions import DatabaseDefault
 from django.http import HttpRequest, HttpResponse
@@ -94,6 +96,14 @@ class PlainAdmin(ListAdmin, ScopedAdmin, ModelAdmin):  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Django asks the database for whatever was sent as a row's id."""
+        for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):
+            if not (chosen.isascii() and chosen.isdecimal()):
+                raise SuspiciousOperation(chosen)
+        response: HttpResponse | None = super().response_action(request, queryset)
+        return response
+
     def find(self, term: str) -> Iterable[QuerySet[Any]]:
         """Yield look-ups of rows that carry `term`, each answered by an index."""
         for field in self.search_fields:
@@ -103,6 +113,8 @@ class PlainAdmin(ListAdmin, ScopedAdmin, ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """All look-ups go as one query; of each, the newest SEARCH_MAX are shown."""
+        if "\0" in search_term:  # no column holds it; selects that search as one types refuse nothing themselves
+            return queryset.none(), False
         if term := search_term.strip():
             first, *others = (rows.order_by("-pk").values("pk")[:SEARCH_MAX] for rows in self.find(term))
             found = first.union(*others, all=True)

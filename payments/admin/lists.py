@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR
-from django.db import DataError, OperationalError
+from django.db import DataError, OperationalError, ProgrammingError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -111,7 +111,9 @@ class ListAdmin:
             messages.error(request, _("This takes too long to find. Choose fewer days or another filter."))
             setattr(request, WITHOUT_ROWS, True)
             return self.get_changelist_instance(request)
-        except (DataError, ValueError, OverflowError) as error:
+        except (DataError, ProgrammingError, ValueError, TypeError, LookupError, OverflowError) as error:
+            if not request.GET:  # nobody asked for anything odd
+                raise
             raise IncorrectLookupParameters from error
         return changes
 
