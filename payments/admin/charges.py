@@ -46,6 +46,10 @@ class LegInline(ReadOnlyInline):
         "foreign_number", "last_answer", "settled_at",
     )  # fmt: skip
 
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever may see a charge sees what of it went back: no role names the legs."""
+        return True
+
 
 class ConfirmationInline(ReadOnlyInline):
     model = HandConfirmation

@@ -10,7 +10,7 @@ from payments.gateways import memory
 from payments.models import Customer, Order, StaffMember
 from payments.staff.queries import clients_of
 from tests.payments.admin.test_pages import text
-from tests.payments.refunds.shop import paid_order
+from tests.payments.refunds.shop import paid_order, refund
 from tests.world import make_client, make_customer, make_staff, place_order
 
 pytestmark = pytest.mark.django_db
@@ -176,3 +176,13 @@ def test_every_page_shows_every_row_where_the_person_sees_every_client(own):
 
 def page_of(model):
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+@pytest.mark.parametrize("which", ["refund", "charge"])
+def test_who_may_see_a_refund_or_its_charge_sees_where_it_goes(which):
+    leg = refund(paid_order(), goods_fen=5_000).legs.order_by("pk").first()
+
+    shown = browser(make_staff("lin", f"view_{which}")).get(page(getattr(leg, which)))
+
+    assert leg.number in {inline.original.number for formset in shown.context["inline_admin_formsets"]
+                          for inline in formset if inline.original}  # fmt: skip
