@@ -79,7 +79,7 @@ def settle(*, charge_id: int, state: PaymentState, at: datetime.datetime) -> Cha
 def settle_locked(*, order: Order, charge: Charge, state: PaymentState, actor: str, at: datetime.datetime) -> None:
     """Record what `actor` says of a locked attempt. See `settle`."""
     if charge.status in BOOKED:
-        _check_repeat(charge=charge, state=state)
+        _check_repeat(order=order, charge=charge, state=state, actor=actor)
         return
     answer = state.gateway_status or state.outcome.value
     if is_booked_elsewhere(charge=charge, trade_no=state.trade_no):
@@ -95,11 +95,12 @@ def settle_locked(*, order: Order, charge: Charge, state: PaymentState, actor: s
         _ask_again(charge=charge, answer=answer, at=at)
 
 
-def _check_repeat(*, charge: Charge, state: PaymentState) -> None:
-    """A repeat changes nothing; one that tells another story is for people."""
+def _check_repeat(*, order: Order, charge: Charge, state: PaymentState, actor: str) -> None:
+    """A repeat changes nothing; one that tells another story, as of what was confirmed by hand, is for people."""
     other = state.trade_no and charge.gateway_trade_no and state.trade_no != charge.gateway_trade_no
     if other and state.outcome is Outcome.SUCCEEDED:
         log.error("charge_paid_under_two_trades", charge=charge.number, trade_no=state.trade_no)
+        orders.flag(order=order, money_flag=MoneyFlag.NEEDS_ATTENTION, actor=actor, reason=charge.number)
 
 
 def is_booked_elsewhere(*, charge: Charge, trade_no: str) -> bool:

@@ -11,6 +11,7 @@ from payments.closing import operations as closing
 from payments.errors import Malformed
 from payments.gateways.base import Mode
 from payments.gateways.registry import GatewayBusy
+from payments.inbox import operations as inbox
 from payments.manual import confirmations, evidence, requests
 from payments.models import AuditRow, Charge, HandConfirmation, Transfer
 from tests.payments.manual.desk import approve, attempt, book, broken, charge_of, deeds, refused, silence, waiting_order
@@ -39,6 +40,22 @@ def test_a_payment_that_the_gateway_is_silent_about_pays_its_order():
         ("user:lin", "charge.confirm_request", "seen in the bank"), ("user:lin", "charge.paid", None),
     ]  # fmt: skip
     assert order.transitions.get(event="all_settled").actor == "user:lin"
+    assert broken() == []
+
+
+def test_a_gateway_that_knows_the_payment_under_another_number_is_for_people():
+    """Whose number was entered may yet pay, and is then not believed: somebody has to look."""
+    order = waiting_order()
+    silence()
+    confirm_by_hand(charge_of(order))
+    book().pay(charge_of(order).number)
+
+    raw = book().notification(charge_of(order).number)
+    inbox.receive(kind="memory", headers=raw.headers, body=raw.body, remote_address="127.0.0.1", at=timezone.now())
+
+    order.refresh_from_db()
+    assert (order.money_flag, charge_of(order).gateway_trade_no) == ("needs_attention", "bank-1")
+    assert deeds("order.flag") == [("gateway:memory", "order.flag", charge_of(order).number)]
     assert broken() == []
 
 
