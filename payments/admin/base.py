@@ -28,6 +28,7 @@ from payments.admin.paging import Pages
 from payments.admin.sight import MaskedAdmin, ScopedAdmin
 from payments.errors import OnetillError
 from payments.money import yuan_text
+from payments.staff.queries import clients_of
 
 SEARCH_MAX = 200
 DECIDED_MAX = 200  # by one click
@@ -116,7 +117,11 @@ class PlainAdmin(ListAdmin, ScopedAdmin, ModelAdmin):  # type: ignore[misc]
         if "\0" in search_term:  # no column holds it; selects that search as one types refuse nothing themselves
             return queryset.none(), False
         if term := search_term.strip():
-            first, *others = (rows.order_by("-pk").values("pk")[:SEARCH_MAX] for rows in self.find(term))
+            clients = clients_of(request.user)  # of whom alone the newest count: numbers are others' too
+            own = {f"{self.client_path}__in": clients} if clients is not None and self.client_path else {}
+            first, *others = (
+                rows.filter(**own).order_by("-pk").values("pk")[:SEARCH_MAX] for rows in self.find(term)
+            )  # fmt: skip
             found = first.union(*others, all=True)
             queryset = queryset.filter(pk__in={row["pk"] for row in found})
         return queryset, False

@@ -5,7 +5,7 @@ from django.contrib.admin.sites import site
 from django.test import Client
 from django.urls import reverse
 
-from payments.admin import masking
+from payments.admin import base, masking
 from payments.gateways import memory
 from payments.models import Customer, Order, StaffMember
 from payments.staff.queries import clients_of
@@ -78,6 +78,16 @@ def test_a_foreign_order_is_not_found_by_its_number_either(own, foreign):
     lin = browser(make_staff("lin", "view_order", clients=[own.client]))
 
     assert listed(lin, f"{ORDERS}?q={unseen.number}") == set()
+
+
+def test_foreign_rows_of_the_same_number_crowd_out_none_of_ones_own(own, foreign, monkeypatch):
+    monkeypatch.setattr(base, "SEARCH_MAX", 1)
+    order = place_order(client=own.client, number="T1")
+    place_order(client=foreign.client, number="T1")
+
+    lin = browser(make_staff("lin", "view_order", clients=[own.client]))
+
+    assert listed(lin, f"{ORDERS}?q=T1") == {order.pk}
 
 
 def test_a_foreign_order_is_not_refunded_by_its_address():
