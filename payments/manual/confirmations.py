@@ -229,8 +229,11 @@ def approve(*, waiting_id: int, actor: str, reason: str, at: datetime.datetime) 
     waiting = HandConfirmation.objects.defer("evidence").get(pk=waiting_id)
     requests.check_reason(reason=reason)
     requests.check_decidable(request=waiting, actor=actor)
-    charge, outcome = charges.retire(charge_id=waiting.charge_id, at=at, must_ask=True)
-    if charge.status in OPEN and outcome is not Outcome.UNKNOWN:
+    charge, outcome = charges.inquire(charge_id=waiting.charge_id, at=at, must_ask=True)
+    is_silent = outcome is Outcome.UNKNOWN
+    if charge.status in OPEN:
+        charge, outcome = charges.retire(charge_id=waiting.charge_id, at=at, must_ask=True)
+    if charge.status in OPEN and not (is_silent and outcome is Outcome.UNKNOWN):  # one that answers has to close it
         raise GatewayStillWaits
     with transaction():
         order, charge, waiting = _lock(waiting_id=waiting_id)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from payments.charges import operations as charges
 from payments.closing import operations as closing
 from payments.errors import Malformed
+from payments.gateways import memory
 from payments.gateways.base import Mode
 from payments.gateways.registry import GatewayBusy
 from payments.inbox import operations as inbox
@@ -192,6 +193,18 @@ def test_what_the_gateway_may_still_take_money_for_is_not_booked():
         approve(made)
 
 
+@pytest.mark.parametrize("silences", [0, 1])
+def test_a_gateway_that_answers_has_to_close_the_attempt(silences):
+    """Whether or not it was silent when the payment was confirmed: what it says is open can be paid as well."""
+    order = waiting_order(approval_above_fen=0)
+    silence(times=silences)
+    made = confirm_by_hand(charge_of(order), is_acknowledged=True)
+    book().script(memory.Fault.LOST_REQUEST, verb="close_payment")
+
+    with refused(confirmations.GatewayStillWaits):
+        approve(made)
+
+
 def test_money_that_the_gateway_tells_of_before_the_decision_is_booked_once():
     order = waiting_order()
     made = confirm_by_hand(charge_of(order), is_acknowledged=True)
@@ -208,7 +221,7 @@ def test_money_that_the_gateway_tells_of_before_the_decision_is_booked_once():
 
 def test_a_gateway_that_stays_silent_does_not_keep_the_second_person_from_deciding():
     order = waiting_order(approval_above_fen=0)
-    silence(times=2)
+    silence(times=3)
 
     approve(confirm_by_hand(charge_of(order)))
 
