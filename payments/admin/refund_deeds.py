@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from payments.admin import refund_plans
 from payments.admin.base import REASON_MAX
 from payments.admin.form_pages import DeedForm, FormPage
+from payments.admin.timeline_words import actor_words
 from payments.models import Refund, RefundLeg
 from payments.money import yuan_text
 from payments.refunds import operations as refunds
@@ -62,7 +63,7 @@ class DecideForm(DeedForm):
             (_("Goes back to"), refund_plans.where_of(refund)),
             (_("Goods / shipping"), f"¥{yuan_text(refund.goods_fen)} / ¥{yuan_text(refund.shipping_fen)}"),
             (_("Reason given"), refund.reason or "-"),
-            (_("Asked for by"), refund.requested_by),
+            (_("Asked for by"), actor_words(refund.requested_by)),
             (_("Waits for"), waits_for(refund, at=timezone.now())),
         ]
         for other, where in refund_plans.history(refund.order):

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from payments.admin import refund_plans
 from payments.admin.base import actor_of
 from payments.admin.refund_deeds import WHAT_TO_DO, waits_for
+from payments.admin.timeline_words import actor_words
 from payments.models import Refund, RefundLeg
 from payments.money import yuan_text
 from payments.refunds import operations as refunds
@@ -30,7 +31,8 @@ def to_approve(request: HttpRequest, *, rows: Any, context: dict[str, Any]) -> H
         "waiting": [
             {
                 "refund": refund, "amount": yuan_text(refund.amount_fen), "where": refund_plans.where_of(refund),
-                "since": waits_for(refund, at=now), "is_mine": refund.requested_by == me,
+                "since": waits_for(refund, at=now), "who": actor_words(refund.requested_by),
+                "is_mine": refund.requested_by == me,
             }
             for refund in shown
         ],

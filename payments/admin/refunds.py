@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
 
 from payments.admin import refund_deeds, refund_queues
-from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, actor_of, linked, yuan
+from payments.admin.base import ASKED_BY, DECIDED_BY, DayFilter, DecidingAdmin, ReadOnlyInline, actor_of, linked, yuan
 from payments.admin.filters import AmountFilter
 from payments.admin.form_pages import FormPagesAdmin
 from payments.admin.sight import client_filter
@@ -47,7 +47,7 @@ class RefundAdmin(FormPagesAdmin, DecidingAdmin):
     list_before_template = "back_office/refund_queues.html"
     list_display = (
         linked("number", _("number")), "order", "kind", "shown_status", yuan("goods_fen", _("goods")),
-        yuan("shipping_fen", _("shipping")), "refund_no", "requested_by", "requested_at",
+        yuan("shipping_fen", _("shipping")), "refund_no", ASKED_BY, "requested_at",
     )  # fmt: skip
     list_display_links = None
     list_filter = (
@@ -67,11 +67,11 @@ class RefundAdmin(FormPagesAdmin, DecidingAdmin):
     search_help_text = _("Number of the refund, ours or the client's, or of its order")
     inlines = (LegInline,)
     actions = ("approve", "refuse")
-    readonly_fields = (yuan("goods_fen", _("goods")), yuan("shipping_fen", _("shipping")))
+    readonly_fields = (yuan("goods_fen", _("goods")), yuan("shipping_fen", _("shipping")), ASKED_BY, DECIDED_BY)
     fieldsets = (
         (None, {"fields": (("number", "order"), ("status", "kind"), ("refund_no", "client"))}),
-        (_("Money"), {"fields": (readonly_fields, "policy", "reason")}),
-        (_("Who"), {"fields": (("requested_by", "requested_at"), ("decided_by", "decided_at"), "decision")}),
+        (_("Money"), {"fields": (readonly_fields[:2], "policy", "reason")}),
+        (_("Who"), {"fields": ((ASKED_BY, "requested_at"), (DECIDED_BY, "decided_at"), "decision")}),
         (_("Times"), {"fields": ("settled_at",)}),
     )
 
