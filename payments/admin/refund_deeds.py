@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from payments import four_eyes
 from payments.admin import refund_plans
 from payments.admin.base import REASON_MAX
 from payments.admin.form_pages import DeedForm, FormPage
@@ -50,7 +51,7 @@ class DecideForm(DeedForm):
         label=_("Reason"), max_length=REASON_MAX, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
         help_text=_("It goes into the audit rows."),
     )  # fmt: skip
-    outdated = refunds.NotToDecide
+    outdated = four_eyes.NotToDecide
 
     def seen(self) -> dict[str, Any]:
         return {}

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
 
+from payments import four_eyes
 from payments.admin import refund_deeds, refund_queues
 from payments.admin.base import ASKED_BY, DECIDED_BY, DayFilter, DecidingAdmin, ReadOnlyInline, actor_of, linked, yuan
 from payments.admin.filters import AmountFilter
@@ -104,7 +105,7 @@ class RefundAdmin(FormPagesAdmin, DecidingAdmin):
         """Whoever asked for a refund that waits is told that a colleague decides."""
         response: HttpResponse = super().render_change_form(request, context, **kwargs)
         if _is_mine(request, kwargs["obj"]) and refund_deeds.is_to_decide(kwargs["obj"]):
-            messages.info(request, refunds.SamePerson.message)
+            messages.info(request, four_eyes.SamePerson.message)
         return response
 
     def find(self, term: str) -> Iterable[QuerySet[Refund]]:

@@ -100,7 +100,7 @@ def test_who_asked_for_it_sees_that_a_colleague_decides_and_cannot(waiting, name
 
     answer = decide(lin, waiting, name)
 
-    assert errors(answer) == {"__all__": ["Whoever asked for a refund cannot decide on it. Ask a colleague."]}
+    assert errors(answer) == {"__all__": ["Whoever asked for this cannot decide on it. Ask a colleague."]}
     assert statuses(waiting) == ("to_approve", ["started", "started"])
     for where in (TO_APPROVE, page(waiting, "change")):
         shown = lin.get(where)
@@ -119,7 +119,7 @@ def test_what_was_decided_meanwhile_is_told_and_stays(waiting):
 
     answer = decide(browser("zhao", *DECIDES), waiting, "approve")
 
-    assert errors(answer) == {"__all__": ["This refund does not wait for a decision (any more)."]}
+    assert errors(answer) == {"__all__": ["This does not wait for a decision (any more)."]}
     assert statuses(waiting) == ("refused", ["failed", "failed"])
 
 
