@@ -71,6 +71,8 @@ class RefundForm(SeenForm):
         super().__init__(data, row=row)
         if not _there_is_a_choice(charges):
             del self.fields["policy"]
+        if not row.shipping_fen:
+            self.fields["shipping"].widget = forms.HiddenInput()
         self._say_what_is_left()
 
     def entered_before(self) -> dict[str, Any]:
