@@ -63,6 +63,13 @@ def test_the_screen_says_what_was_paid_by_which_tender_and_what_of_it_went_back_
     assert "too blue" in said
 
 
+def test_of_an_order_without_shipping_none_is_asked_for(lin):
+    answer = lin.get(page(paid_order(shipping_fen=0)))
+
+    assert [field.name for field in answer.context["form"].visible_fields()] == ["goods", "policy", "reason"]
+    assert "shipping" not in text(answer).lower()
+
+
 def fragment(client, order, **entered):
     """What the script asks for while somebody types."""
     return client.post(page(order), filled_in(client, order, reason="", **entered) | {"step": "preview", "fragment": 1})
