@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesRadioFilter
 
-from payments.admin.base import DayFilter, ReadOnlyAdmin, linked, yuan
+from payments.admin.base import DayFilter, ReadOnlyAdmin, yuan
 from payments.admin.orders import FamilyFilter
 from payments.admin.sight import ClientFilter
 from payments.models import DayFigure
@@ -14,11 +14,10 @@ from payments.models import DayFigure
 class DayFigureAdmin(ReadOnlyAdmin):
     client_path = "client"
     list_display = (
-        linked("day", _("day")), "client", "family", "tender", "orders_made", "orders_paid",
+        "day", "client", "family", "tender", "orders_made", "orders_paid",
         yuan("received_fen", _("money received")), yuan("released_fen", _("given back on closing")),
         yuan("refunded_fen", _("money refunded")), "computed_at",
     )  # fmt: skip
-    list_display_links = None
     list_filter = (("day", DayFilter), FamilyFilter, ("tender", ChoicesRadioFilter), ClientFilter)
     list_select_related = ("client",)
     ordering = ("-day", "-id")

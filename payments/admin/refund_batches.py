@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from payments.admin import refund_many
-from payments.admin.base import ASKED_BY, DayFilter, ReadOnlyAdmin, ReadOnlyInline, linked
+from payments.admin.base import ASKED_BY, DayFilter, ReadOnlyAdmin, ReadOnlyInline
 from payments.models import RefundBatch, RefundBatchLine
 from payments.money import yuan_text
 from payments.refunds import batches
@@ -63,8 +63,7 @@ def _link(model: str, row: Any) -> SafeString:
 @admin.register(RefundBatch)
 class RefundBatchAdmin(ReadOnlyAdmin):
     client_path = "lines__order__client"
-    list_display = (linked("pk", "#"), "reason", ASKED_BY, "requested_at", "asked_for", "not_possible", "to_go")
-    list_display_links = None
+    list_display = ("id", "reason", ASKED_BY, "requested_at", "asked_for", "not_possible", "to_go")
     list_filter = (("requested_at", DayFilter),)
     search_fields = ("lines__order__number",)
     search_help_text = _("Number of one of its orders")

@@ -16,7 +16,7 @@ from unfold.decorators import display
 
 from payments import four_eyes
 from payments.admin import refund_deeds, refund_queues
-from payments.admin.base import ASKED_BY, DECIDED_BY, DayFilter, DecidingAdmin, ReadOnlyInline, actor_of, linked, yuan
+from payments.admin.base import ASKED_BY, DECIDED_BY, DayFilter, DecidingAdmin, ReadOnlyInline, actor_of, yuan
 from payments.admin.filters import AmountFilter
 from payments.admin.form_pages import FormPagesAdmin
 from payments.admin.sight import client_filter
@@ -47,10 +47,9 @@ class RefundAdmin(FormPagesAdmin, DecidingAdmin):
     form_pages = refund_deeds.PAGES
     list_before_template = "back_office/refund_queues.html"
     list_display = (
-        linked("number", _("number")), "order", "kind", "shown_status", yuan("goods_fen", _("goods")),
+        "number", "order", "kind", "shown_status", yuan("goods_fen", _("goods")),
         yuan("shipping_fen", _("shipping")), "refund_no", ASKED_BY, "requested_at",
     )  # fmt: skip
-    list_display_links = None
     list_filter = (
         ("requested_at", DayFilter), ("status", ChoicesRadioFilter), ("kind", ChoicesRadioFilter),
         ("goods_fen", AmountFilter), client_filter("client"),

@@ -104,5 +104,5 @@ def actor_words(actor: str) -> str:
     """Return `staff lin` for user:lin, `gateway Alipay` for gateway:alipay; what is no known kind stays as it is."""
     kind, _colon, name = actor.partition(":")
     if kind == "gateway":
-        name = GATEWAYS.get(name, name)
+        name = str(GATEWAYS.get(name, name))
     return f"{ACTORS[kind]} {name}".strip() if kind in ACTORS else actor
