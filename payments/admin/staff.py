@@ -14,7 +14,6 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -25,8 +24,7 @@ from payments.models import StaffMember
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
-admin.site.unregister(TOTPDevice)  # django-otp's own pages show keys
-admin.site.unregister(StaticDevice)
+admin.site.unregister(StaticDevice)  # colleagues reset it, and do nothing else to it
 
 # What people call the groups that `migrate` makes.
 ROLE_NAMES = {
