@@ -83,7 +83,8 @@ def _connect_wechat(*, v3: GatewayAccount, v2: list[GatewayAccount], simulator_u
 
 def _account(*, kind: GatewayKind, app_id: str, client: ApiClient | None = None) -> GatewayAccount:
     account = GatewayAccount.objects.filter(kind=kind, client=client, app_id=app_id).first()
-    return account or GatewayAccount(kind=kind, client=client, app_id=app_id, name="模拟器")
+    name = f"模拟器 · {client}" if client else "模拟器"
+    return account or GatewayAccount(kind=kind, client=client, app_id=app_id, name=name)
 
 
 def _register(simulator_url: str, merchant: dict[str, str]) -> dict[str, Any]:

@@ -63,4 +63,9 @@ WORDS = [
     gettext_noop("Select all rows"),
     gettext_noop("Welcome"),
     gettext_noop("Collapse"),
+    gettext_noop("Date"),
+    gettext_noop(
+        "Raw passwords are not stored, so there is no way to see this user’s password, but you can change the password "
+        'using <a href="{}" class="text-primary-600 dark:text-primary-500">this form</a>.'
+    ),
 ]

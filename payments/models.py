@@ -16,13 +16,14 @@ from payments.outbox.models import DeliveryAttempt, OutboxEvent, WebhookDelivery
 from payments.reconciliation.models import BillLine, Difference, GatewayBill
 from payments.refunds.batch_models import RefundBatch, RefundBatchLine
 from payments.refunds.models import Refund, RefundLeg
-from payments.staff.models import StaffMember, StaffSession
+from payments.staff.models import Authenticator, StaffMember, StaffSession
 
 __all__ = [
     "Account",
     "ApiClient",
     "Appointment",
     "AuditRow",
+    "Authenticator",
     "BillLine",
     "Charge",
     "Customer",

@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
 from django.db.models import Max, Sum
 from django.http import HttpRequest
@@ -16,6 +15,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from config.dashboard.shown import change, count, count_text, listing, plain, rows_seen_by, share, whole_yuan, yuan
+from payments.admin.labels import family_words
 from payments.charges.models import Tender
 from payments.days import SHANGHAI, day_of
 from payments.models import DayFigure, Order
@@ -146,7 +146,7 @@ class Figures:
         return Card(title=title, value=shown(now), before=before)
 
     def families(self) -> list[Part]:
-        names = {family: apps.get_app_config(family).verbose_name for family in settings.ORDER_FAMILIES}
+        names = {family: family_words(family) for family in settings.ORDER_FAMILIES}
         return _parts(self.by_family, names, number="orders_made")
 
     def tenders(self) -> list[Part]:

@@ -26,6 +26,7 @@ from payments.admin.filters import DaysForm, day_of, midnight
 from payments.admin.lists import ListAdmin
 from payments.admin.paging import Pages
 from payments.admin.sight import MaskedAdmin, ScopedAdmin
+from payments.admin.timeline_words import actor_words
 from payments.errors import OnetillError
 from payments.money import yuan_text
 from payments.staff.queries import clients_of
@@ -44,6 +45,19 @@ def yuan(field: str, label: Any) -> Callable[[Model], str | None]:
         return None if fen is None else f"¥{yuan_text(fen)}"
 
     return column
+
+
+def who(field: str, label: Any) -> Callable[[Model], str]:
+    """Return a column that says in words who did it: `staff lin` where `field` has user:lin."""
+
+    @admin.display(description=label)
+    def column(row: Model) -> str:
+        return actor_words(getattr(row, field))
+
+    return column
+
+
+ASKED_BY, DECIDED_BY = who("requested_by", _("requested by")), who("decided_by", _("decided by"))
 
 
 def linked(field: str, label: Any) -> Callable[[Model], SafeString]:

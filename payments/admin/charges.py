@@ -10,7 +10,7 @@ from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
 
 from payments.admin import masking
-from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, linked, yuan
+from payments.admin.base import ASKED_BY, DECIDED_BY, DayFilter, DecidingAdmin, ReadOnlyInline, linked, yuan
 from payments.admin.charge_deeds import CHARGE_PAGES
 from payments.admin.filters import AmountFilter, BoundedChoicesFilter
 from payments.admin.form_pages import FormPagesAdmin
@@ -54,7 +54,7 @@ class LegInline(ReadOnlyInline):
 class ConfirmationInline(ReadOnlyInline):
     model = HandConfirmation
     fields = readonly_fields = (
-        linked("pk", "#"), "status", "trade_no", "paid_at", "reason", "requested_by", "requested_at", "decided_by",
+        linked("pk", "#"), "status", "trade_no", "paid_at", "reason", ASKED_BY, "requested_at", DECIDED_BY,
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[HandConfirmation]:

@@ -4,7 +4,8 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesRadioFilter
 
-from payments.admin.base import DayFilter, ReadOnlyAdmin, linked, yuan
+from payments.admin.base import DayFilter, ReadOnlyAdmin, yuan
+from payments.admin.labels import family_words
 from payments.admin.orders import FamilyFilter
 from payments.admin.sight import ClientFilter
 from payments.models import DayFigure
@@ -14,27 +15,31 @@ from payments.models import DayFigure
 class DayFigureAdmin(ReadOnlyAdmin):
     client_path = "client"
     list_display = (
-        linked("day", _("day")), "client", "family", "tender", "orders_made", "orders_paid",
+        "day", "client", "shown_family", "tender", "orders_made", "orders_paid",
         yuan("received_fen", _("money received")), yuan("released_fen", _("given back on closing")),
         yuan("refunded_fen", _("money refunded")), "computed_at",
     )  # fmt: skip
-    list_display_links = None
     list_filter = (("day", DayFilter), FamilyFilter, ("tender", ChoicesRadioFilter), ClientFilter)
     list_select_related = ("client",)
     ordering = ("-day", "-id")
     readonly_fields = (
+        "shown_family",
         yuan("received_fen", _("money received")), yuan("released_fen", _("given back on closing")),
         yuan("refunded_fen", _("money refunded")),
     )  # fmt: skip
     fieldsets = (
-        (None, {"fields": (("day", "client"), ("family", "tender"), "computed_at")}),
+        (None, {"fields": (("day", "client"), ("shown_family", "tender"), "computed_at")}),
         (_("Orders"), {"fields": (("orders_made", "orders_paid"),)}),
         (
             _("Money"),
             {
                 "fields": (
-                    (readonly_fields[0], "payments"), (readonly_fields[1], "releases"), (readonly_fields[2], "refunds"),
+                    (readonly_fields[1], "payments"), (readonly_fields[2], "releases"), (readonly_fields[3], "refunds"),
                 )
             },
         ),
     )  # fmt: skip
+
+    @admin.display(description=_("family"))
+    def shown_family(self, figure: DayFigure) -> str:
+        return str(family_words(figure.family))

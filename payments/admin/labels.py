@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from django.apps import apps
+
 from payments.orders.models import MoneyFlag
 from payments.orders.states import Status
 from payments.refunds.states import LegStatus
@@ -29,6 +31,11 @@ FLAGS = {flag.value: "danger" for flag in MoneyFlag if flag}
 class Label(NamedTuple):
     text: Any
     colour: str
+
+
+def family_words(name: str) -> Any:
+    """Return what people call a family."""
+    return apps.get_app_config(name).verbose_name
 
 
 def status_label(order: Any) -> Label:

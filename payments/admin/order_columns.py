@@ -41,6 +41,9 @@ class OrderColumns:
             return borne[0][1]
         return " · ".join(f"{name} {yuan_text(fen)}" for fen, name in borne)
 
+    def family_words(self, order: Order) -> str:
+        return str(labels.family_words(order.family))
+
     def paid_with(self, order: Order) -> str:
         """In a file, which has a column for how much."""
         return ", ".join([*(name for _fen, name in _own(order)), *filter(None, [_cash_of(order)])])

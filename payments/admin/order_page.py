@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.admin import masking
 from payments.admin.charges import COLOURS as OF_CHARGES
-from payments.admin.labels import Label, flag_label, status_label
+from payments.admin.labels import Label, family_words, flag_label, status_label
 from payments.admin.timeline import KINDS, Timeline
 from payments.charges.states import Status as ChargeStatus
 from payments.ledger.accounts import customer_code
@@ -35,6 +35,7 @@ def context(request: HttpRequest, order: Order) -> dict[str, Any]:
     days = story.days(kind=kind, newest_first=newest_first)
     return {
         "order": order,
+        "family": family_words(order.family),
         "status": status_label(order),
         "flag": flag_label(order),
         "total": yuan_text(order.total_fen),

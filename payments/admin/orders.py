@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 from unfold.contrib.filters.admin import ChoicesRadioFilter, RadioFilter
 
-from payments.admin import look_ups, masking, order_page, raw, refund_form, refund_many
+from payments.admin import labels, look_ups, masking, order_page, raw, refund_form, refund_many
 from payments.admin.base import DayFilter, DecidingAdmin, yuan
 from payments.admin.filters import PAYING, AmountFilter, TenderFilter
 from payments.admin.form_pages import FormPagesAdmin
@@ -35,7 +35,7 @@ class FamilyFilter(RadioFilter):  # type: ignore[misc]
     parameter_name = "family"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(family, family) for family in settings.ORDER_FAMILIES]
+        return [(family, labels.family_words(family)) for family in settings.ORDER_FAMILIES]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         return queryset.filter(family=self.value()) if self.value() else queryset
@@ -57,7 +57,7 @@ class OrderAdmin(OrderColumns, FormPagesAdmin, DecidingAdmin):
     list_prefetch = (Prefetch("charges", PAYING.only("order", "tender"), to_attr="paying"),)
     days = "created_at"
     export_fields = {
-        "number": _("number"), "client__name": _("client"), "family": _("family"), "kind": _("kind"),
+        "number": _("number"), "client__name": _("client"), "family_words": _("family"), "kind": _("kind"),
         "client_order_no": _("client's order number"), "client_pay_no": _("client's payment number"),
         "title": _("title"), "customer__user_id": _("user id"), "customer__ee_no": _("employee number"),
         "customer__real_name": _("real name"), "customer__phone": _("phone"), "status": _("status"),

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import BooleanRadioFilter, ChoicesRadioFilter
 from unfold.decorators import display
 
-from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyAdmin, linked, yuan
+from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyAdmin, yuan
 from payments.admin.sight import SeenRelatedFilter, client_filter
 from payments.models import BillLine, Difference, GatewayBill
 from payments.reconciliation import operations as reconciliation
@@ -33,10 +33,9 @@ COLOURS = {
 @admin.register(GatewayBill)
 class GatewayBillAdmin(ReadOnlyAdmin):
     list_display = (
-        linked("day", _("day")), "account", "shown_status", "payments", yuan("payments_fen", _("paid")), "refunds",
+        "day", "account", "shown_status", "payments", yuan("payments_fen", _("paid")), "refunds",
         yuan("refunds_fen", _("refunded")), yuan("fees_fen", _("fees")), "reason",
     )  # fmt: skip
-    list_display_links = None
     list_filter = (("status", ChoicesRadioFilter), ("day", DayFilter), ("account", SeenRelatedFilter))
     list_select_related = ("account",)
     ordering = ("-day", "-id")
@@ -84,10 +83,9 @@ class BillLineAdmin(ReadOnlyAdmin):
 class DifferenceAdmin(DecidingAdmin):
     client_path = "charge__order__client"
     list_display = (
-        linked("day", _("day")), "account", "kind", "entry", "shown_number", yuan("ours_fen", _("our book says")),
+        "day", "account", "kind", "entry", "shown_number", yuan("ours_fen", _("our book says")),
         yuan("theirs_fen", _("the bill says")), "shown_status", "remedy",
     )  # fmt: skip
-    list_display_links = None
     list_filter = (
         ("status", ChoicesRadioFilter), ("kind", ChoicesRadioFilter), ("entry", ChoicesRadioFilter), ("day", DayFilter),
         ("account", SeenRelatedFilter), client_filter("charge__order__client"),

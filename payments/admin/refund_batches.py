@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from payments.admin import refund_many
-from payments.admin.base import DayFilter, ReadOnlyAdmin, ReadOnlyInline, linked
+from payments.admin.base import ASKED_BY, DayFilter, ReadOnlyAdmin, ReadOnlyInline
 from payments.models import RefundBatch, RefundBatchLine
 from payments.money import yuan_text
 from payments.refunds import batches
@@ -63,15 +63,15 @@ def _link(model: str, row: Any) -> SafeString:
 @admin.register(RefundBatch)
 class RefundBatchAdmin(ReadOnlyAdmin):
     client_path = "lines__order__client"
-    list_display = (linked("pk", "#"), "reason", "requested_by", "requested_at", "asked_for", "not_possible", "to_go")
-    list_display_links = None
+    list_display = ("id", "reason", ASKED_BY, "requested_at", "asked_for", "not_possible", "to_go")
     list_filter = (("requested_at", DayFilter),)
     search_fields = ("lines__order__number",)
     search_help_text = _("Number of one of its orders")
     inlines = (LineInline,)
     list_before_template = "back_office/refund_many_button.html"
     change_form_outer_before_template = "back_office/refund_batch.html"
-    fieldsets = ((None, {"fields": ("reason", ("requested_by", "requested_at"))}),)
+    readonly_fields = (ASKED_BY,)
+    fieldsets = ((None, {"fields": ("reason", (ASKED_BY, "requested_at"))}),)
 
     def get_urls(self) -> list[URLPattern]:
         new = self.admin_site.admin_view(require_http_methods(["GET", "POST"])(self.new))

@@ -11,9 +11,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from payments import four_eyes
 from payments.admin import refund_plans
 from payments.admin.base import REASON_MAX
 from payments.admin.form_pages import DeedForm, FormPage
+from payments.admin.timeline_words import actor_words
 from payments.models import Refund, RefundLeg
 from payments.money import yuan_text
 from payments.refunds import operations as refunds
@@ -49,7 +51,7 @@ class DecideForm(DeedForm):
         label=_("Reason"), max_length=REASON_MAX, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
         help_text=_("It goes into the audit rows."),
     )  # fmt: skip
-    outdated = refunds.NotToDecide
+    outdated = four_eyes.NotToDecide
 
     def seen(self) -> dict[str, Any]:
         return {}
@@ -62,7 +64,7 @@ class DecideForm(DeedForm):
             (_("Goes back to"), refund_plans.where_of(refund)),
             (_("Goods / shipping"), f"¥{yuan_text(refund.goods_fen)} / ¥{yuan_text(refund.shipping_fen)}"),
             (_("Reason given"), refund.reason or "-"),
-            (_("Asked for by"), refund.requested_by),
+            (_("Asked for by"), actor_words(refund.requested_by)),
             (_("Waits for"), waits_for(refund, at=timezone.now())),
         ]
         for other, where in refund_plans.history(refund.order):

@@ -23,6 +23,7 @@ from payments.admin import refund_plans
 from payments.admin.base import REASON_MAX, actor_of
 from payments.admin.fields import YuanField
 from payments.admin.form_pages import SeenForm
+from payments.admin.timeline_words import actor_words
 from payments.charges.models import CASH, Charge
 from payments.clients.models import RefundPolicy
 from payments.errors import OnetillError
@@ -70,6 +71,8 @@ class RefundForm(SeenForm):
         super().__init__(data, row=row)
         if not _there_is_a_choice(charges):
             del self.fields["policy"]
+        if not row.shipping_fen:
+            self.fields["shipping"].widget = forms.HiddenInput()
         self._say_what_is_left()
 
     def entered_before(self) -> dict[str, Any]:
@@ -211,7 +214,9 @@ def _summary(order: Order, charges: list[Charge]) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "paid_by": tenders, "paid_for": parts if order.shipping_fen else parts[:1],
-        "history": refund_plans.history(order),
+        "history": [
+            (refund, where, actor_words(refund.requested_by)) for refund, where in refund_plans.history(order)
+        ],
         "all_of": {"goods": yuan_text(goods_left_fen) if goods_left_fen else "",
                    "shipping": yuan_text(shipping_left_fen) if shipping_left_fen else ""},
     }  # fmt: skip

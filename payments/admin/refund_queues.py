@@ -7,12 +7,13 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from payments import four_eyes
 from payments.admin import refund_plans
 from payments.admin.base import actor_of
 from payments.admin.refund_deeds import WHAT_TO_DO, waits_for
+from payments.admin.timeline_words import actor_words
 from payments.models import Refund, RefundLeg
 from payments.money import yuan_text
-from payments.refunds import operations as refunds
 from payments.refunds import queries
 from payments.refunds.states import Status
 
@@ -30,12 +31,13 @@ def to_approve(request: HttpRequest, *, rows: Any, context: dict[str, Any]) -> H
         "waiting": [
             {
                 "refund": refund, "amount": yuan_text(refund.amount_fen), "where": refund_plans.where_of(refund),
-                "since": waits_for(refund, at=now), "is_mine": refund.requested_by == me,
+                "since": waits_for(refund, at=now), "who": actor_words(refund.requested_by),
+                "is_mine": refund.requested_by == me,
             }
             for refund in shown
         ],
         "may_decide": request.user.has_perm("payments.approve_refund"),
-        "why_not": refunds.SamePerson.message,
+        "why_not": four_eyes.SamePerson.message,
     }  # fmt: skip
     return TemplateResponse(request, "back_office/refunds_to_approve.html", context)
 

@@ -14,8 +14,9 @@ from django.views.decorators.http import require_safe
 from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
 
+from payments import four_eyes
 from payments.admin import refund_deeds, refund_queues
-from payments.admin.base import DayFilter, DecidingAdmin, ReadOnlyInline, actor_of, linked, yuan
+from payments.admin.base import ASKED_BY, DECIDED_BY, DayFilter, DecidingAdmin, ReadOnlyInline, actor_of, yuan
 from payments.admin.filters import AmountFilter
 from payments.admin.form_pages import FormPagesAdmin
 from payments.admin.sight import client_filter
@@ -50,10 +51,9 @@ class RefundAdmin(FormPagesAdmin, DecidingAdmin):
     form_pages = refund_deeds.PAGES
     list_before_template = "back_office/refund_queues.html"
     list_display = (
-        linked("number", _("number")), "order", "kind", "shown_status", yuan("goods_fen", _("goods")),
-        yuan("shipping_fen", _("shipping")), "refund_no", "requested_by", "requested_at",
+        "number", "order", "kind", "shown_status", yuan("goods_fen", _("goods")),
+        yuan("shipping_fen", _("shipping")), "refund_no", ASKED_BY, "requested_at",
     )  # fmt: skip
-    list_display_links = None
     list_filter = (
         ("requested_at", DayFilter), ("status", ChoicesRadioFilter), ("kind", ChoicesRadioFilter),
         ("goods_fen", AmountFilter), client_filter("client"),
@@ -71,11 +71,11 @@ class RefundAdmin(FormPagesAdmin, DecidingAdmin):
     search_help_text = _("Number of the refund, ours or the client's, or of its order")
     inlines = (LegInline,)
     actions = ("approve", "refuse")
-    readonly_fields = (yuan("goods_fen", _("goods")), yuan("shipping_fen", _("shipping")))
+    readonly_fields = (yuan("goods_fen", _("goods")), yuan("shipping_fen", _("shipping")), ASKED_BY, DECIDED_BY)
     fieldsets = (
         (None, {"fields": (("number", "order"), ("status", "kind"), ("refund_no", "client"))}),
-        (_("Money"), {"fields": (readonly_fields, "policy", "reason")}),
-        (_("Who"), {"fields": (("requested_by", "requested_at"), ("decided_by", "decided_at"), "decision")}),
+        (_("Money"), {"fields": (readonly_fields[:2], "policy", "reason")}),
+        (_("Who"), {"fields": ((ASKED_BY, "requested_at"), (DECIDED_BY, "decided_at"), "decision")}),
         (_("Times"), {"fields": ("settled_at",)}),
     )
 
@@ -108,7 +108,7 @@ class RefundAdmin(FormPagesAdmin, DecidingAdmin):
         """Whoever asked for a refund that waits is told that a colleague decides."""
         response: HttpResponse = super().render_change_form(request, context, **kwargs)
         if _is_mine(request, kwargs["obj"]) and refund_deeds.is_to_decide(kwargs["obj"]):
-            messages.info(request, refunds.SamePerson.message)
+            messages.info(request, four_eyes.SamePerson.message)
         return response
 
     def find(self, term: str) -> Iterable[QuerySet[Refund]]:

@@ -20,10 +20,11 @@ from unfold.contrib.filters.admin import ChoicesRadioFilter
 from unfold.decorators import display
 
 from payments.admin import masking
-from payments.admin.base import DayFilter, DecidingAdmin, yuan
+from payments.admin.base import ASKED_BY, DECIDED_BY, DayFilter, DecidingAdmin, yuan
 from payments.admin.charge_deeds import what_came_of_it
 from payments.admin.form_pages import FormPage, FormPagesAdmin, ReasonForm
 from payments.admin.masking import Mask
+from payments.admin.timeline_words import actor_words
 from payments.manual import confirmations, values
 from payments.manual.states import Status
 from payments.models import HandConfirmation, ValueRequest
@@ -46,7 +47,7 @@ class DecisionForm(ReasonForm):
         return [
             (_("Amount"), f"¥{yuan_text(self.row.amount_fen)}"),
             (_("Status"), self.row.get_status_display()),
-            (_("Requested by"), f"{self.row.requested_by} · {at}"),
+            (_("Requested by"), f"{actor_words(self.row.requested_by)} · {at}"),
             (_("Reason"), self.row.reason),
         ]
 
@@ -164,18 +165,18 @@ class HandConfirmationAdmin(RequestAdmin):
     form_pages = _pages(approve=ApproveConfirmationForm, refuse=RefuseConfirmationForm, permission=approve_permission)
     list_display = (
         "charge", "shown_status", yuan("amount_fen", _("amount")), "trade_no", "paid_at", "said",
-        "requested_by", "requested_at",
+        ASKED_BY, "requested_at",
     )  # fmt: skip
     list_filter = (("status", ChoicesRadioFilter), ("requested_at", DayFilter))
     list_select_related = ("charge",)
     search_fields = ("charge__number", "charge__order__number", "trade_no")
     search_help_text = _("Number of the charge or its order, or the gateway's")
-    readonly_fields = (yuan("amount_fen", _("amount")), "said", "file")
+    readonly_fields = (yuan("amount_fen", _("amount")), "said", "file", ASKED_BY, DECIDED_BY)
     fieldsets = (
         (None, {"fields": (("charge", "status"), (readonly_fields[0], "trade_no"), ("paid_at", "reason"))}),
         (_("The gateway"), {"fields": ("said",)}),
         (_("Evidence"), {"fields": (("file", "evidence_type"), "evidence_sha256")}),
-        (_("Who"), {"fields": (("requested_by", "requested_at"), ("decided_by", "decided_at"), "decision")}),
+        (_("Who"), {"fields": ((ASKED_BY, "requested_at"), (DECIDED_BY, "decided_at"), "decision")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[HandConfirmation]:
@@ -234,7 +235,7 @@ class ValueRequestAdmin(RequestAdmin):
     form_pages = _pages(approve=ValueDecisionForm, refuse=RefuseValueForm, permission=approve_permission)
     list_display = (
         "customer", "client", "kind", "direction", yuan("amount_fen", _("amount")), "shown_status", "reason",
-        "requested_by", "requested_at",
+        ASKED_BY, "requested_at",
     )  # fmt: skip
     list_filter = (
         ("status", ChoicesRadioFilter), ("kind", ChoicesRadioFilter), ("direction", ChoicesRadioFilter),
@@ -242,10 +243,10 @@ class ValueRequestAdmin(RequestAdmin):
     )  # fmt: skip
     search_fields = ("number", "customer__ee_no", "customer__phone")
     search_help_text = _("Number of the request, or employee number or phone of the customer")
-    readonly_fields = (yuan("amount_fen", _("amount")), "client")
+    readonly_fields = (yuan("amount_fen", _("amount")), "client", ASKED_BY, DECIDED_BY)
     fieldsets = (
         (None, {"fields": (("customer", "client"), ("kind", "direction"), (readonly_fields[0], "status"), "reason")}),
-        (_("Who"), {"fields": (("requested_by", "requested_at"), ("decided_by", "decided_at"), "decision")}),
+        (_("Who"), {"fields": ((ASKED_BY, "requested_at"), (DECIDED_BY, "decided_at"), "decision")}),
         (_("Numbers"), {"fields": ("number",)}),
     )
 

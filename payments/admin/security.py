@@ -17,14 +17,14 @@ from django_otp import login as verify
 
 from payments.admin.security_forms import EnrolForm, PasswordForm, ProofForm
 from payments.errors import OnetillError
-from payments.staff import browsers, devices, operations, rights, sessions
-
-KEY = "totp_key"  # in the session: a key that nobody has confirmed yet goes with it
+from payments.staff import browsers, devices, offers, operations, rights, sessions
 
 
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
+    """Show it all. Who comes here while they are setting up an app has given that up."""
     user: Any = request.user
+    offers.withdraw(session=request.session)
     rows = [
         {
             "row": row,
@@ -47,7 +47,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 def second_factor(request: HttpRequest) -> HttpResponse:
     """Set up an app for one-time codes, or another in place of it. Without one, who holds money gets no further."""
     user: Any = request.user
-    key: str = request.session.setdefault(KEY, devices.new_key())
+    key = offers.key_for(user=user, session=request.session)
     form = EnrolForm(request.POST if request.method == "POST" else None, request=request, key=key)
     if form.is_valid():
         try:
@@ -58,7 +58,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
         except devices.CodeWrong as error:
             form.add_error("first_code", error.sentence())
         else:
-            del request.session[KEY]
+            offers.withdraw(session=request.session)
             verify(request, device)
             request.session.cycle_key()
             return _codes(request, codes, sentence=_("One-time codes are set up: you are asked for one at log-in."))

@@ -14,9 +14,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget as Ticks
 
 from payments import audit
 from payments.admin.base import AuditedAdmin, actor_of
@@ -25,8 +25,7 @@ from payments.models import StaffMember
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
-admin.site.unregister(TOTPDevice)  # django-otp's own pages show keys
-admin.site.unregister(StaticDevice)
+admin.site.unregister(StaticDevice)  # colleagues reset it, and do nothing else to it
 
 # What people call the groups that `migrate` makes.
 ROLE_NAMES = {
@@ -54,8 +53,10 @@ class StaffMemberInline(StackedInline):  # type: ignore[misc]
 
     model = StaffMember
     can_delete = False
-    filter_horizontal = ("clients",)
     hide_title = True
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().formfield_for_manytomany(db_field, request, widget=Ticks, **kwargs)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.is_superuser)
@@ -71,6 +72,7 @@ class StaffMemberInline(StackedInline):  # type: ignore[misc]
 class UserAdmin(ColleaguesAdmin, DjangoUserAdmin, SuperusersAdmin):  # type: ignore[misc, type-arg]
     subject = "user"
     inlines = (StaffMemberInline,)
+    filter_horizontal = ("user_permissions",)
     compressed_fields = False  # the two boxes of permissions need the width
     form = UserChangeForm
     add_form = UserCreationForm
@@ -85,9 +87,10 @@ class UserAdmin(ColleaguesAdmin, DjangoUserAdmin, SuperusersAdmin):  # type: ign
         return (*super().get_readonly_fields(request, obj), *kept, *own)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
-        if db_field.name == "groups" and field is not None:
-            field.label_from_instance = role_name
+        if db_field.name != "groups":
+            return super().formfield_for_manytomany(db_field, request, **kwargs)
+        field: Any = super().formfield_for_manytomany(db_field, request, widget=Ticks, **kwargs)
+        field.label_from_instance = role_name
         return field
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001

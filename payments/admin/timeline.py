@@ -18,6 +18,8 @@ from django.utils.translation import gettext_lazy as _
 
 from payments.admin import charges, inbox, refunds, timeline_words, webhooks
 from payments.admin.labels import LEGS, ORDERS, Label
+from payments.charges.models import CASH
+from payments.manual.confirmations import BY_HAND
 from payments.models import (
     AuditRow,
     Charge,
@@ -216,8 +218,10 @@ class Timeline:
             **shown,
         )  # fmt: skip
         if charge.paid_at is not None:
+            is_told = charge.tender in CASH and charge.last_answer != BY_HAND
             yield Entry(
                 at=max(charge.paid_at, charge.created_at), title=_("Paid"), amount_fen=charge.paid_fen,
+                actor=f"gateway:{charge.tender}" if is_told else "",
                 facts=self._reader.facts(
                     (_("number"), charge.number), (_("gateway's number"), charge.gateway_trade_no)
                 ),

@@ -5,6 +5,8 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from payments.charges.models import Tender
+from payments.gateways.models import GatewayKind
 from payments.ledger import accounts
 from payments.models import GatewayAccount, Order
 from payments.orders.families import family
@@ -72,6 +74,7 @@ DETAILS = {
     "before": _("before"),
     "after": _("after"),
 }
+GATEWAYS = {**dict(GatewayKind.choices), **dict(Tender.choices)}
 ACTORS = {
     "system": _("by itself"),
     "user": _("staff"),
@@ -98,6 +101,8 @@ def deed_words(action: str, *, order: Order) -> Any:
 
 
 def actor_words(actor: str) -> str:
-    """Return `staff lin` for user:lin; what is nobody's known kind stays as it is."""
+    """Return `staff lin` for user:lin, `gateway Alipay` for gateway:alipay; what is no known kind stays as it is."""
     kind, _colon, name = actor.partition(":")
+    if kind == "gateway":
+        name = str(GATEWAYS.get(name, name))
     return f"{ACTORS[kind]} {name}".strip() if kind in ACTORS else actor

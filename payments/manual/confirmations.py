@@ -219,8 +219,8 @@ def approve(*, waiting_id: int, actor: str, reason: str, at: datetime.datetime) 
     """
     Let a payment that waits for a second person be booked. The attempt is closed at the gateway before, if it is open.
 
-    :raises requests.NotToDecide: if it does not wait (any more)
-    :raises requests.SamePerson: if `actor` asked for it
+    :raises four_eyes.NotToDecide: if it does not wait (any more)
+    :raises four_eyes.SamePerson: if `actor` asked for it
     :raises registry.GatewayBusy: if the gateway could not be asked for our other calls
     :raises GatewayConfirms: if the gateway says meanwhile that it is paid
     :raises GatewayStillWaits: if the gateway would still take money for it

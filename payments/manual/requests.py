@@ -1,24 +1,14 @@
-"""What requests of staff have in common: a reason, and a second person who is not the first."""
+"""What requests of staff have in common: a number, a reason, and somebody who decides."""
 
 import datetime
 
 from django.utils.translation import gettext_lazy as _
 
-from payments.errors import Conflict, Malformed, OnetillError
+from payments import four_eyes
+from payments.errors import Conflict, Malformed
 from payments.manual.models import NUMBER_LENGTH_MAX, REASON_LENGTH_MAX, Request
 from payments.manual.states import Event, Status, next_status
 from payments.transactions import transaction_required
-
-
-class NotToDecide(Conflict):
-    code = "request_decided"
-    message = _("This does not wait for a decision (any more).")
-
-
-class SamePerson(OnetillError):
-    status = 403
-    code = "same_requester"
-    message = _("Whoever asked for this cannot decide on it. Ask a colleague.")
 
 
 class NumberReused(Conflict):
@@ -44,14 +34,10 @@ def check_reason(*, reason: str) -> None:
 
 
 def check_decidable(*, request: Request, actor: str) -> None:
-    """
-    :raises NotToDecide: if it does not wait (any more)
-    :raises SamePerson: if `actor` asked for it
-    """
-    if request.status != Status.TO_APPROVE:
-        raise NotToDecide
-    if request.requested_by == actor:
-        raise SamePerson
+    """See `four_eyes.check_decidable` for the errors."""
+    four_eyes.check_decidable(
+        waits=request.status == Status.TO_APPROVE, requested_by=request.requested_by, actor=actor
+    )  # fmt: skip
 
 
 @transaction_required

@@ -73,8 +73,8 @@ def approve(*, waiting_id: int, actor: str, reason: str, at: datetime.datetime) 
     """
     Let value that waits for a second person be given or taken.
 
-    :raises requests.NotToDecide: if it does not wait (any more)
-    :raises requests.SamePerson: if `actor` asked for it
+    :raises four_eyes.NotToDecide: if it does not wait (any more)
+    :raises four_eyes.SamePerson: if `actor` asked for it
     :raises TooLittleThere: if more is to be taken than there is
     """
     return _decide(waiting_id=waiting_id, event=Event.APPROVED, actor=actor, reason=reason, at=at)

@@ -14,7 +14,7 @@ from django.db import IntegrityError
 from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
 
-from payments import audit
+from payments import audit, four_eyes
 from payments.charges import settlement as charge_settlement
 from payments.charges.models import CASH, NUMBER_LENGTH_MAX, Charge
 from payments.charges.states import Status as ChargeStatus
@@ -73,17 +73,6 @@ class TooManyRefunds(OnetillError):
 class NothingToReturn(Conflict):
     code = "nothing_to_return"
     message = _("Nothing of this payment can go back: it is not in suspense, or a refund of it is on its way.")
-
-
-class NotToDecide(Conflict):
-    code = "refund_decided"
-    message = _("This refund does not wait for a decision (any more).")
-
-
-class SamePerson(OnetillError):
-    status = 403
-    code = "same_person"
-    message = _("Whoever asked for a refund cannot decide on it. Ask a colleague.")
 
 
 _NOT_REFUNDABLE: dict[str, type[OrderNotRefundable]] = {
@@ -246,8 +235,8 @@ def approve(*, refund_id: int, actor: str, reason: str, at: datetime.datetime) -
     """
     Let a refund that waits for a second person go, and tell the gateway.
 
-    :raises SamePerson: if `actor` asked for it
-    :raises NotToDecide: if it does not wait (any more)
+    :raises four_eyes.SamePerson: if `actor` asked for it
+    :raises four_eyes.NotToDecide: if it does not wait (any more)
     """
     made = _decide(refund_id=refund_id, event=Event.APPROVED, actor=actor, reason=reason, at=at)
     submission.submit_all(refund_id=made.pk, at=at)
@@ -263,10 +252,9 @@ def refuse(*, refund_id: int, actor: str, reason: str, at: datetime.datetime) ->
 def _decide(*, refund_id: int, event: Event, actor: str, reason: str, at: datetime.datetime) -> Refund:
     with transaction():
         order, decided = settlement.lock(refund_id=refund_id)
-        if decided.status != Status.TO_APPROVE:
-            raise NotToDecide
-        if decided.requested_by == actor:
-            raise SamePerson
+        four_eyes.check_decidable(
+            waits=decided.status == Status.TO_APPROVE, requested_by=decided.requested_by, actor=actor
+        )
         decided.status = next_status(status=decided.status, event=event)
         decided.decided_by, decided.decided_at, decided.decision = actor, at, reason
         decided.save(update_fields=["status", "decided_by", "decided_at", "decision"])

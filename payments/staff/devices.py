@@ -1,40 +1,39 @@
 """
 The second factor: an app that counts one-time codes (TOTP), and ten recovery codes for the day it is lost.
 
-A code is good once: the device keeps the last step it took, a recovery code is deleted. Who tries codes is slowed down
-by the device (django-otp) and locked out with their account (`payments.staff.lock_out`).
+A code is good once: the device keeps the last step it took, a recovery code is deleted. The app's key is stored sealed,
+recovery codes as their HMAC. Who tries codes is slowed down by the device (django-otp) and locked out with their
+account (`payments.staff.lock_out`).
 """
 
 import base64
-import binascii
 import re
 import secrets
 import time
+from urllib.parse import quote, urlencode
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
-from django_otp.plugins.otp_totp.models import default_key as new_key
 
 from payments import audit
 from payments.errors import OnetillError
 from payments.staff import diary, sessions
+from payments.staff.models import TOLERANCE, Authenticator
 from payments.transactions import transaction, transaction_required
-
-__all__ = ["new_key"]
 
 CODE = re.compile(r"[0-9]{6}")
 RECOVERY_CODE = re.compile(r"[0-9]{12}")
 SEPARATORS = re.compile(r"[\s-]+")
 RECOVERY_CODES = 10
 RECOVERY_LENGTH = 12  # digits, which the keyboard has that a phone shows for one-time codes
+KEY_BYTES = 20
 KEPT_BYTES = 10  # 16 letters of base 32, as long as django-otp's column
 GROUP = 4
-TOLERANCE = 1  # steps that a phone's clock may be off
 
 
 class OwnDevice(OnetillError):
@@ -53,7 +52,7 @@ class NoDevice(OnetillError):
 
 
 def has_device(*, user_id: int) -> bool:
-    return bool(TOTPDevice.objects.filter(user_id=user_id, confirmed=True).exists())
+    return bool(Authenticator.objects.filter(user_id=user_id, confirmed=True).exists())
 
 
 def recovery_codes_left(*, user_id: int) -> int:
@@ -69,7 +68,7 @@ def match(*, user_id: int, token: str) -> Device | None:
     token = SEPARATORS.sub("", token)
     with transaction():
         if CODE.fullmatch(token):
-            devices = TOTPDevice.objects.filter(user_id=user_id, confirmed=True)
+            devices = Authenticator.objects.filter(user_id=user_id, confirmed=True)
         elif RECOVERY_CODE.fullmatch(token):
             devices, token = StaticDevice.objects.filter(user_id=user_id, confirmed=True), _kept(token)
         else:
@@ -78,23 +77,30 @@ def match(*, user_id: int, token: str) -> Device | None:
         return device if device is not None and device.verify_token(token) else None
 
 
+def new_key() -> str:
+    """Return a key for an app, hexadecimal."""
+    return secrets.token_hex(KEY_BYTES)
+
+
 def is_code_of(*, key: str, token: str) -> bool:
     """Whether a device with that key shows `token` just now."""
     return _read(key, token) is not None
 
 
 def address_of_key(*, user: User, key: str) -> str:
-    """Return what the QR code says."""
-    return str(TOTPDevice(user=user, key=key).config_url)
+    """Return what the QR code says, as apps read it: the issuer stands before the name and once more by itself."""
+    issuer = settings.OTP_TOTP_ISSUER
+    fields = {"secret": _in_base_32(key), "algorithm": "SHA1", "digits": 6, "period": 30, "issuer": issuer}
+    label = quote(f"{issuer}:{user.get_username()}")
+    return f"otpauth://totp/{label}?{urlencode(fields, quote_via=quote)}"
 
 
 def key_in_text(key: str) -> str:
     """Return the key for who types it: base 32 in fours."""
-    text = base64.b32encode(binascii.unhexlify(key)).decode().rstrip("=")
-    return _in_groups(text)
+    return _in_groups(_in_base_32(key).rstrip("="))
 
 
-def enrol(*, user: User, key: str, token: str, session_key: str | None) -> tuple[TOTPDevice, list[str]]:
+def enrol(*, user: User, key: str, token: str, session_key: str | None) -> tuple[Authenticator, list[str]]:
     """
     Make the app with that key the person's device, in place of any before, and return it with new recovery codes.
 
@@ -108,7 +114,9 @@ def enrol(*, user: User, key: str, token: str, session_key: str | None) -> tuple
         if totp is None:
             raise CodeWrong
         replaced = _forget(user)
-        device = TOTPDevice.objects.create(user=user, name="app", key=key, last_t=totp.t(), drift=totp.drift)
+        device = Authenticator(user=user, name="app", last_t=totp.t(), drift=totp.drift)
+        device.set_key(key)
+        device.save(force_insert=True)
         codes = _new_codes(user)
         ended = sessions.end_all(user_id=user.pk, but=session_key)
         diary.record(user, "device_enrol", replaced=replaced, sessions_ended=ended)
@@ -158,7 +166,7 @@ def _lock(user: User) -> None:
 @transaction_required
 def _forget(user: User) -> bool:
     StaticDevice.objects.filter(user=user).delete()
-    return bool(TOTPDevice.objects.filter(user=user).delete()[0])
+    return bool(Authenticator.objects.filter(user=user).delete()[0])
 
 
 @transaction_required
@@ -170,13 +178,17 @@ def _new_codes(user: User) -> list[str]:
     return [_in_groups(code) for code in codes]
 
 
+def _in_base_32(key: str) -> str:
+    return base64.b32encode(bytes.fromhex(key)).decode()
+
+
 def _in_groups(text: str) -> str:
     return " ".join(text[start : start + GROUP] for start in range(0, len(text), GROUP))
 
 
 def _read(key: str, token: str) -> TOTP | None:
     token = SEPARATORS.sub("", token)
-    totp = TOTP(binascii.unhexlify(key))
+    totp = TOTP(bytes.fromhex(key))
     totp.time = time.time()
     return totp if CODE.fullmatch(token) and totp.verify(int(token), TOLERANCE) else None
 

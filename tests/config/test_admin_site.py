@@ -1,3 +1,6 @@
+import json
+import re
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import RequestFactory
@@ -41,3 +44,13 @@ def test_others_see_what_they_may(right, seen):
 def test_unfold_speaks_chinese(word):
     with translation.override("zh-hans"):
         assert translation.gettext(word) != word
+
+
+def test_the_selector_of_two_lists_speaks_chinese(client):
+    client.force_login(get_user_model().objects.create_superuser(username="boss"))
+
+    answer = client.get("/admin/jsi18n/", headers={"Accept-Language": "zh-hans"})
+
+    catalogue = json.loads(re.search(r"newcatalog = (\{.*?\n  \});", answer.content.decode(), re.DOTALL)[1])
+    for english in ("Choose all %s", "Remove selected %s", "(click to clear)", "Available %s"):
+        assert catalogue[english] != english

@@ -5,6 +5,7 @@ import pytest
 from english_app import deliveries, returns, tasks
 from english_app.models import RETURN_ASKS_MAX
 from english_app.returns import ReturnAskedTooOften
+from payments import four_eyes
 from payments.models import ApiClient, Refund
 from payments.refunds import operations as refunds
 from payments.refunds.operations import RefundCommand
@@ -35,7 +36,7 @@ def test_above_the_client_s_limit_it_waits_for_a_second_person(bought, learner, 
     approve(bought, at=NOW)
     assert (status_of(bought.order), now_of(bought).refund.status) == (5, "to_approve")
     before = everything()
-    with pytest.raises(refunds.SamePerson):
+    with pytest.raises(four_eyes.SamePerson):
         refunds.approve(refund_id=now_of(bought).refund_id, actor=FIRST, reason="r", at=NOW)
     assert returns.settle_due(at=NOW) == 0
     assert everything() == before

@@ -66,7 +66,7 @@ def test_a_second_person_may_refuse(waiting):
 def test_whoever_asked_is_told_to_ask_a_colleague(waiting):
     answer = act(browser("lin", "view_refund", "approve_refund"), REFUNDS, "approve", waiting)
 
-    assert "Whoever asked for a refund cannot decide on it." in text(answer)
+    assert "Whoever asked for this cannot decide on it." in text(answer)
     assert statuses(waiting) == ("to_approve", ["started"])
 
 

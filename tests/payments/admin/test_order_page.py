@@ -100,7 +100,7 @@ def test_an_entry_says_who_what_and_how_much(boss, order):
 
     leg = Refund.objects.get().legs.get()
     for expected in (
-        "client shop", "gateway memory",
+        "client shop", "gateway in memory",
         f"Money at {GatewayAccount.objects.get()} → held for the order payment ¥2012.72",
         f"Goes back by {leg.charge.get_tender_display()} succeeded ¥1.00 number {leg.number}",
         "client's refund number R-20111111111", "accepted",

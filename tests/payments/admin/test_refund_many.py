@@ -173,7 +173,7 @@ def test_of_a_batch_with_other_clients_orders_one_sees_ones_own_lines(client, li
     listed = text(client.get(reverse("admin:payments_refundbatch_changelist")))
 
     assert [order.number in shown for order in (*orders[:3], own)] == [False, False, False, True]
-    assert "user:lin" in listed
+    assert "员工 lin" in listed
     client.force_login(make_staff("qian", "view_refundbatch", clients=[]))
     assert client.get(reverse("admin:payments_refundbatch_change", args=[batch.pk])).status_code == 404
 

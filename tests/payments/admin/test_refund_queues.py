@@ -65,7 +65,7 @@ def test_the_queue_says_who_asked_for_what_since_when_and_where_it_goes(waiting)
     (row,) = table(answer, "queue")
     number, *told = [re.sub(r"\s+", " ", cell) for cell in row]
     assert number == f"{waiting.number}order {waiting.order}shop"
-    assert told[:5] == ["¥80.00", "in memory ¥70.00 + points 10.00", "too small", "user:lin", "1 hour"]
+    assert told[:5] == ["¥80.00", "in memory ¥70.00 + points 10.00", "too small", "staff lin", "1 hour"]
     assert {page(waiting, "approve"), page(waiting, "refuse")} <= set(links(answer))
 
 
@@ -75,7 +75,7 @@ def test_a_second_person_approves_on_the_refunds_own_page_and_the_money_goes(wai
 
     answer = decide(wang, waiting, "approve")
 
-    for said in ("¥80.00", "in memory ¥70.00 + points 10.00", "too small", "user:lin", waiting.order.number):
+    for said in ("¥80.00", "in memory ¥70.00 + points 10.00", "too small", "staff lin", waiting.order.number):
         assert said in shown
     assert f"Refund {waiting.number} is approved: succeeded." in text(answer)
     assert statuses(waiting) == ("succeeded", ["succeeded", "succeeded"])
@@ -100,7 +100,7 @@ def test_who_asked_for_it_sees_that_a_colleague_decides_and_cannot(waiting, name
 
     answer = decide(lin, waiting, name)
 
-    assert errors(answer) == {"__all__": ["Whoever asked for a refund cannot decide on it. Ask a colleague."]}
+    assert errors(answer) == {"__all__": ["Whoever asked for this cannot decide on it. Ask a colleague."]}
     assert statuses(waiting) == ("to_approve", ["started", "started"])
     for where in (TO_APPROVE, page(waiting, "change")):
         shown = lin.get(where)
@@ -119,7 +119,7 @@ def test_what_was_decided_meanwhile_is_told_and_stays(waiting):
 
     answer = decide(browser("zhao", *DECIDES), waiting, "approve")
 
-    assert errors(answer) == {"__all__": ["This refund does not wait for a decision (any more)."]}
+    assert errors(answer) == {"__all__": ["This does not wait for a decision (any more)."]}
     assert statuses(waiting) == ("refused", ["failed", "failed"])
 
 

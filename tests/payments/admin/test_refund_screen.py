@@ -58,9 +58,16 @@ def test_the_screen_says_what_was_paid_by_which_tender_and_what_of_it_went_back_
         ("shipping", "¥10.00", "¥0.00", "¥2.00", "¥8.00"),
     ]
     said = " ".join(text(answer).split())
-    assert f"{order.number}_R2 waits for a second person points 7.00 user:wang" in said
-    assert f"{order.number}_R1 succeeded in memory ¥70.00 client:shop" in said
+    assert f"{order.number}_R2 waits for a second person points 7.00 staff wang" in said
+    assert f"{order.number}_R1 succeeded in memory ¥70.00 client shop" in said
     assert "too blue" in said
+
+
+def test_of_an_order_without_shipping_none_is_asked_for(lin):
+    answer = lin.get(page(paid_order(shipping_fen=0)))
+
+    assert [field.name for field in answer.context["form"].visible_fields()] == ["goods", "policy", "reason"]
+    assert "shipping" not in text(answer).lower()
 
 
 def fragment(client, order, **entered):

@@ -47,7 +47,7 @@ def paid(shop, **fields):
 def expected(order):
     created = timezone.localtime(order.created_at).isoformat(timespec="seconds")
     return [
-        order.number, "shop", "payments", "goods", "B1", "", "title", "442090", "a09999", "李雷", "13800138000",
+        order.number, "shop", "Payments", "goods", "B1", "", "title", "442090", "a09999", "李雷", "13800138000",
         "paid in full", "", "100.00", "5.00", "0.00", "100.00", "0.00", "balance", "0.00", "0.00", created,
         "2018-06-15T12:00:00+08:00", "",
     ]  # fmt: skip

@@ -6,6 +6,7 @@ import hashlib
 import pytest
 from django.utils import timezone
 
+from payments import four_eyes
 from payments.charges import operations as charges
 from payments.closing import operations as closing
 from payments.errors import Malformed
@@ -124,7 +125,7 @@ def test_a_second_person_may_refuse_and_then_it_can_be_asked_for_again():
 def test_whoever_asked_cannot_decide(decide):
     made = confirm_by_hand(charge_of(waiting_order()), is_acknowledged=True)
 
-    with refused(requests.SamePerson):
+    with refused(four_eyes.SamePerson):
         decide(waiting_id=made.pk, actor="user:lin", reason="mine", at=timezone.now())
 
 
@@ -133,7 +134,7 @@ def test_what_is_decided_is_not_decided_again(decide):
     made = confirm_by_hand(charge_of(waiting_order()), is_acknowledged=True)
     approve(made)
 
-    with refused(requests.NotToDecide):
+    with refused(four_eyes.NotToDecide):
         decide(waiting_id=made.pk, actor="user:zhao", reason="again", at=timezone.now())
 
 

@@ -5,6 +5,7 @@ import datetime
 import pytest
 from django.utils import timezone
 
+from payments import four_eyes
 from payments.customers.grants import Direction, GrantUnfit
 from payments.errors import Malformed
 from payments.ledger.accounts import Kind
@@ -81,7 +82,7 @@ def test_a_second_person_may_refuse():
     made.refresh_from_db()
     assert (made.status, points_fen(lucky)) == ("refused", 1_000)
     assert deeds("customer.grant_refused") == [("user:wang", "customer.grant_refused", "no")]
-    with refused(requests.NotToDecide):
+    with refused(four_eyes.NotToDecide):
         decide(made)
 
 
@@ -89,7 +90,7 @@ def test_a_second_person_may_refuse():
 def test_whoever_asked_cannot_decide(decision):
     made = give_by_hand(customer())
 
-    with refused(requests.SamePerson):
+    with refused(four_eyes.SamePerson):
         decide(made, decision, actor="user:lin")
 
 

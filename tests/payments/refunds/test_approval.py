@@ -1,13 +1,10 @@
 import pytest
 from django.utils import timezone
 
+from payments.four_eyes import NotToDecide, SamePerson
 from payments.models import AuditRow
 from payments.refunds import operations as refunds
 from payments.refunds import submission
-from payments.refunds.operations import (
-    NotToDecide,
-    SamePerson,
-)
 from tests.payments.refunds.shop import (
     book,
     left,

@@ -14,7 +14,7 @@ from config.roles import ROLES
 from payments.models import StaffSession
 from payments.staff.rights import MONEY_PERMISSIONS
 from tests.payments.staff.people import PASSWORD, code, enrol, is_in, lin, log_in
-from tests.payments.staff.test_devices import SET_UP, make_up_codes
+from tests.payments.staff.test_devices import SET_UP, make_up_codes, offered_key
 from tests.world import make_staff
 
 pytestmark = pytest.mark.django_db
@@ -144,9 +144,8 @@ def test_such_a_session_sets_up_no_device_without_the_code_of_the_first(strict):
     enrol(user)
     browser = Client(headers={"accept-language": "en"})
     browser.force_login(user)
-    browser.get(SET_UP)
 
-    answer = browser.post(SET_UP, {"first_code": code(browser.session["totp_key"]), "password": PASSWORD})
+    answer = browser.post(SET_UP, {"first_code": code(offered_key(browser)), "password": PASSWORD})
 
     assert "code" in answer.context["form"].errors
 
@@ -157,7 +156,7 @@ def test_a_device_that_is_reset_while_one_is_logged_in_leads_to_setting_up(stric
     browser, _answer = log_in(token=code())
     assert browser.get("/admin/security/").status_code == 200
 
-    user.totpdevice_set.all().delete()
+    user.authenticator_set.all().delete()
 
     assert browser.get("/admin/security/")["Location"] == SET_UP
 

@@ -7,9 +7,8 @@ import time_machine
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django_otp.plugins.otp_static.models import StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from payments.models import AuditRow, StaffSession
+from payments.models import AuditRow, Authenticator, StaffSession
 from tests.payments.staff.people import KEY, MORNING, PASSWORD, code, deeds, enrol, is_in, lin, log_in
 from tests.threads import at_once
 from tests.world import make_staff
@@ -105,7 +104,7 @@ def test_a_code_opens_once():
 def test_a_code_that_was_used_to_set_up_the_app_opens_nothing():
     user = lin()
     enrol(user)
-    TOTPDevice.objects.update(last_t=int(MORNING.timestamp()) // 30)
+    Authenticator.objects.update(last_t=int(MORNING.timestamp()) // 30)
 
     browser, _answer = log_in(token=code())
 
@@ -116,7 +115,7 @@ def test_who_tries_codes_is_slowed_down_even_with_the_right_one():
     enrol(lin())
 
     with time_machine.travel(MORNING, tick=False) as clock:
-        TOTPDevice.objects.update(last_t=-1)
+        Authenticator.objects.update(last_t=-1)
         for _ in range(3):
             log_in(token="000000")
             clock.shift(0.5)
