@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from payments.admin import charges, inbox, refunds, timeline_words, webhooks
 from payments.admin.labels import LEGS, ORDERS, Label
 from payments.charges.models import CASH
-from payments.manual.confirmations import BY_HAND
+from payments.charges.settlement import BY_HAND
 from payments.models import (
     AuditRow,
     Charge,

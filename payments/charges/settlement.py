@@ -8,6 +8,7 @@ lock: the first paid attempt of the right amount pays the order, any other paid 
 import datetime
 
 import structlog
+from django.db.models import QuerySet
 
 from payments import audit, transactions
 from payments.charges import sweep
@@ -32,6 +33,7 @@ log = structlog.get_logger(__name__)
 # Gives back what was paid too late or twice (`payments.closing.late_money`).
 LATE_MONEY_TASK = "payments.refund_late_money"
 ANSWER_LENGTH_MAX = 200
+BY_HAND = "confirmed by hand"  # the last word on what staff confirm instead of the gateway
 
 
 @transaction_required
@@ -82,7 +84,12 @@ def settle_locked(*, order: Order, charge: Charge, state: PaymentState, actor: s
         _check_repeat(order=order, charge=charge, state=state, actor=actor)
         return
     answer = state.gateway_status or state.outcome.value
-    if is_booked_elsewhere(charge=charge, trade_no=state.trade_no):
+    other = _of_trade(charge=charge, trade_no=state.trade_no).first()
+    is_gateways_word = state.outcome is Outcome.SUCCEEDED and state.gateway_status != BY_HAND
+    if other is not None and other.last_answer == BY_HAND and is_gateways_word:
+        _take_from_hand(charge_id=other.pk, trade_no=state.trade_no, actor=actor)
+        other = None
+    if other is not None:
         # One trade pays one attempt. A gateway that says otherwise is not believed; staff are told.
         log.error("trade_booked_before", charge=charge.number, trade_no=state.trade_no)
         orders.flag(order=order, money_flag=MoneyFlag.NEEDS_ATTENTION, actor=actor, reason=charge.number)
@@ -105,8 +112,28 @@ def _check_repeat(*, order: Order, charge: Charge, state: PaymentState, actor: s
 
 def is_booked_elsewhere(*, charge: Charge, trade_no: str) -> bool:
     """Whether the gateway's number is that of another attempt's payment."""
+    return bool(_of_trade(charge=charge, trade_no=trade_no).exists())
+
+
+def _of_trade(*, charge: Charge, trade_no: str) -> QuerySet[Charge]:
+    """Return the other attempt, if there is one, that has the gateway's number."""
+    if not trade_no:
+        return Charge.objects.none()
     same_trade = Charge.objects.filter(gateway_account=charge.gateway_account_id, gateway_trade_no=trade_no)
-    return trade_no != "" and same_trade.exclude(pk=charge.pk).exists()
+    return same_trade.exclude(pk=charge.pk)
+
+
+def _take_from_hand(*, charge_id: int, trade_no: str, actor: str) -> None:
+    """
+    The number that a person entered for this attempt is another's payment, says the gateway: it is taken away.
+
+    What was confirmed stays booked without it, and staff look at the order.
+    """
+    order, charge = lock(charge_id=charge_id)
+    charge.gateway_trade_no = ""
+    charge.save(update_fields=["gateway_trade_no"])
+    log.error("trade_entered_by_hand_is_anothers", charge=charge.number, trade_no=trade_no)
+    orders.flag(order=order, money_flag=MoneyFlag.NEEDS_ATTENTION, actor=actor, reason=charge.number)
 
 
 def _is_gone(*, charge: Charge, state: PaymentState, at: datetime.datetime) -> bool:

@@ -1,11 +1,11 @@
 """
 Adding up a day: one statement over that day's rows alone, so that pages which show figures never count anything.
 
-What was received is what the ledger says of the day, by when it was booked; what was refunded is the legs that
-succeeded, whole, even where a gateway gave back more than was due. An order is made once and paid in full once: on the
-day that the ledger moved what it paid out of escrow. Of an order that closed, what its customer's account paid is given
-back. Orders, transfers and refunds that succeeded never go away, so a day that is over is added up once more after its
-last bookings have surely committed, and then stands.
+What was received and what was refunded is what the ledger says of the day, by when it was booked: a gateway may tell
+late of what it did on another. Refunded is all that went back, even where that was more than was due; what paid no
+order is neither. An order is made once and paid in full once: on the day that the ledger moved what it paid out of
+escrow. Of an order that closed, what its customer's account paid is given back. Orders and transfers never go away, so
+a day that is over is added up once more after its last bookings have surely committed, and then stands.
 """
 
 import datetime
@@ -18,7 +18,6 @@ from payments.days import bounds, day_of
 from payments.figures.models import ONCE, DayFigure
 from payments.gateways.models import GatewayKind
 from payments.ledger.models import TransferKind
-from payments.refunds.states import LegStatus
 from payments.transactions import transaction
 
 TASK = "payments.add_up_figures"
@@ -27,6 +26,7 @@ SETTLED_AFTER = datetime.timedelta(hours=3)  # no transaction is open so long
 AT_ONCE = 6  # days in one run of the job
 
 FINISHING = (TransferKind.SALE, TransferKind.SHIPPING, TransferKind.RECHARGE)
+REFUNDING = (TransferKind.REFUND, TransferKind.SHIPPING_REFUND, TransferKind.EXCESS)
 SUMS = (
     "orders_made", "orders_paid", "received_fen", "payments", "released_fen", "releases", "refunded_fen", "refunds",
 )  # fmt: skip
@@ -36,7 +36,8 @@ _ALONE = "SELECT pg_advisory_xact_lock(hashtext('payments.figures'), %s)"
 # An order is looked up for each transfer (LIMIT): joined, a busy day would have every order there is read.
 _ADD_UP = f"""
 WITH moved AS MATERIALIZED (
-    SELECT of_order.client_id, of_order.family, transfer.kind, transfer.amount_fen, transfer.order_id,
+    SELECT of_order.client_id, of_order.family, transfer.kind, transfer.reference, transfer.amount_fen,
+        transfer.order_id,
         CASE transfer.kind WHEN '{TransferKind.PAYMENT}' THEN transfer.debit
             WHEN '{TransferKind.RELEASE}' THEN transfer.credit ELSE '' END AS account
     FROM payments_transfer transfer
@@ -53,7 +54,7 @@ WITH moved AS MATERIALIZED (
     FROM payments_order WHERE created_at >= %(start)s AND created_at < %(end)s GROUP BY client_id, family
     UNION ALL
     SELECT client_id, family, '', 0, count(DISTINCT order_id), 0, 0, 0, 0, 0, 0
-    FROM moved WHERE account = '' GROUP BY client_id, family
+    FROM moved WHERE kind = ANY (%(finishing)s) GROUP BY client_id, family
     UNION ALL
     SELECT client_id, family, coalesce(channel, split_part(account, ':', 1)), 0, 0,
         coalesce(sum(amount_fen) FILTER (WHERE kind = '{TransferKind.PAYMENT}'), 0),
@@ -62,11 +63,10 @@ WITH moved AS MATERIALIZED (
         count(*) FILTER (WHERE kind = '{TransferKind.RELEASE}'), 0, 0
     FROM moved LEFT JOIN gateway USING (account) WHERE account <> '' GROUP BY 1, 2, 3
     UNION ALL
-    SELECT orders.client_id, orders.family, charge.tender, 0, 0, 0, 0, 0, 0,
-        sum(leg.goods_fen + leg.shipping_fen), count(*)
-    FROM payments_refundleg leg
-    JOIN payments_charge charge ON charge.id = leg.charge_id JOIN payments_order orders ON orders.id = charge.order_id
-    WHERE leg.settled_at >= %(start)s AND leg.settled_at < %(end)s AND leg.status = '{LegStatus.SUCCEEDED}'
+    SELECT client_id, family, charge.tender, 0, 0, 0, 0, 0, 0, sum(moved.amount_fen), count(DISTINCT moved.reference)
+    FROM moved JOIN payments_refundleg leg ON leg.number = moved.reference
+    JOIN payments_charge charge ON charge.id = leg.charge_id
+    WHERE moved.kind = ANY (%(refunding)s)
         AND charge.status = '{ChargeStatus.SUCCEEDED}' -- and no surplus, which never paid an order
     GROUP BY 1, 2, 3
 )
@@ -88,10 +88,15 @@ def compute(*, day: datetime.date, at: datetime.datetime) -> int:
             {
                 "day": day, "start": start, "end": end, "at": at, "gateways": GatewayKind.values,
                 "channels": [kind.channel.value for kind in GatewayKind],
-                "kinds": [kind.value for kind in (TransferKind.PAYMENT, TransferKind.RELEASE, *FINISHING)],
+                "kinds": _values(TransferKind.PAYMENT, TransferKind.RELEASE, *FINISHING, *REFUNDING),
+                "finishing": _values(*FINISHING), "refunding": _values(*REFUNDING),
             },
         )  # fmt: skip
         return int(cursor.rowcount)
+
+
+def _values(*kinds: TransferKind) -> list[str]:
+    return [kind.value for kind in kinds]
 
 
 def compute_due(*, at: datetime.datetime) -> list[datetime.date]:

@@ -14,8 +14,8 @@ MANUAL = (
         FROM payments_handconfirmation confirmed JOIN payments_charge charge ON charge.id = confirmed.charge_id
         WHERE confirmed.amount_fen <> charge.amount_fen
             OR CASE WHEN confirmed.status = 'done'
-                THEN (charge.paid_fen, charge.gateway_trade_no, charge.paid_at)
-                    IS DISTINCT FROM (confirmed.amount_fen, confirmed.trade_no, confirmed.paid_at)
+                THEN (charge.paid_fen, charge.paid_at) IS DISTINCT FROM (confirmed.amount_fen, confirmed.paid_at)
+                    OR charge.gateway_trade_no NOT IN (confirmed.trade_no, '') -- '': it was found to be another's
                 ELSE charge.last_answer = 'confirmed by hand'
                     AND NOT EXISTS (
                         SELECT FROM payments_handconfirmation other

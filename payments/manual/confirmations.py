@@ -31,7 +31,6 @@ from payments.money import yuan_text
 from payments.orders.models import Order
 from payments.transactions import outside_transaction, savepoint, transaction, transaction_required
 
-BY_HAND = "confirmed by hand"
 CLOCKS_DIFFER = datetime.timedelta(minutes=5)
 
 
@@ -209,7 +208,7 @@ def _book(
         amount_fen=confirmation.amount_fen,
         trade_no=confirmation.trade_no,
         paid_at=confirmation.paid_at,
-        gateway_status=BY_HAND,
+        gateway_status=settlement.BY_HAND,
     )
     settlement.settle_locked(order=order, charge=charge, state=state, actor=actor, at=at)
 

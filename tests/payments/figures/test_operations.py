@@ -19,8 +19,9 @@ from payments.days import SHANGHAI, bounds, day_of
 from payments.figures import operations as figures
 from payments.figures.operations import SETTLED_AFTER, compute, compute_due, due_days
 from payments.gateways import memory
-from payments.gateways.base import Mode
+from payments.gateways.base import Mode, Outcome, RefundState
 from payments.models import Customer, DayFigure, Order, Transfer
+from payments.refunds import settlement as refunds
 from tests.payments.refunds.shop import book, pay, recharge, refund
 from tests.threads import at_once, waiters
 from tests.web_process import _test_database_url, eventually
@@ -116,6 +117,21 @@ def test_a_refund_on_its_way_is_not_refunded_yet(shop, today):
     refund(order, goods_fen=60_000)
 
     assert "refunded_fen" not in added_up(day=today)["checkout", "memory"]
+
+
+def test_a_refund_that_a_gateway_tells_of_late_is_of_the_day_on_which_it_is_booked(shop, today):
+    order = place_order(client=shop, total_fen=150_000)
+    pay(order)
+    book().refunds_take_time = True
+    leg = refund(order, goods_fen=10_000).legs.get()
+    days_ago = timezone.now() - datetime.timedelta(days=2)
+    compute(day=day_of(days_ago), at=timezone.now())  # it is over, and stands
+
+    told = RefundState(outcome=Outcome.SUCCEEDED, number=leg.number, amount_fen=10_000, refunded_at=days_ago)
+    refunds.settle(leg_id=leg.pk, state=told, at=timezone.now())
+
+    assert leg.refund.legs.get().settled_at == days_ago
+    assert added_up(day=today)["checkout", "memory"]["refunded_fen"] == 10_000
 
 
 def test_points_of_an_order_that_closes_are_given_back_and_no_refund(shop, today):

@@ -310,6 +310,26 @@ def test_one_number_of_the_gateway_books_one_payment():
         confirm_by_hand(charge_of(other), number="h-2")
 
 
+def test_a_number_entered_by_hand_gives_way_to_the_gateways_word_on_whose_payment_it_is():
+    first = waiting_order()
+    second = place_order(client=first.client, number="second", total_fen=7_000)
+    attempt(second)
+    silence()
+    confirm_by_hand(charge_of(first), trade_no=f"memory-{charge_of(second).number}")  # a slip
+    book().pay(charge_of(second).number)
+
+    charges.reconcile(charge_id=charge_of(second).pk, at=timezone.now())
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (second.status, second.money_flag) == ("pay_finished", "")
+    assert charge_of(second).gateway_trade_no == f"memory-{charge_of(second).number}"
+    assert (first.status, first.money_flag, charge_of(first).gateway_trade_no) == (
+        "pay_finished", "needs_attention", "",
+    )  # fmt: skip
+    assert broken() == []
+
+
 def test_the_same_number_again_is_the_same_confirmation_and_asks_nobody():
     order = waiting_order()
     silence()
