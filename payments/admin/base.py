@@ -7,12 +7,16 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import SuspiciousOperation
 from django.db.models import Model, QuerySet
 from django.db.models.expressions import DatabaseDefault
+from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -27,9 +31,10 @@ from payments.admin.lists import ListAdmin
 from payments.admin.paging import Pages
 from payments.admin.sight import MaskedAdmin, ScopedAdmin
 from payments.admin.timeline_words import actor_words
-from payments.errors import OnetillError
+from payments.errors import Conflict, OnetillError
 from payments.money import yuan_text
 from payments.staff.queries import clients_of
+from payments.transactions import transaction
 
 SEARCH_MAX = 200
 DECIDED_MAX = 200  # by one click
@@ -203,14 +208,52 @@ class DecidingAdmin(ReadOnlyAdmin):
             self.message_user(request, done(count), messages.SUCCESS)
 
 
+class ChangedMeanwhile(Conflict):
+    code = "changed_meanwhile"
+    message = _("This has changed since you opened the form. See what is so now, and decide again.")
+
+
 class AuditedAdmin(PlainAdmin):
-    """For settings that staff keep. Every change is an audit row, in the same transaction."""
+    """
+    For settings that staff keep. Every change is an audit row, in the same transaction.
+
+    A form carries what the row was like when it was opened: what a colleague has changed since is not written over.
+    """
 
     subject: ClassVar[str]
+    change_form_before_template = "back_office/as_seen.html"
+    as_seen_too: ClassVar[tuple[str, ...]] = ()  # fields that change with what the form enters under other names
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        with transaction():
+            if object_id is not None and self._is_outdated(request, object_id):
+                self.message_user(request, ChangedMeanwhile().sentence(), messages.ERROR)
+                return redirect(request.path)
+            response: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        return response
+
+    def _is_outdated(self, request: HttpRequest, object_id: str) -> bool:
+        """Whether the row, locked for what follows, is not what the form that is sent was filled in upon."""
+        seen = request.POST.get("as_seen", "")
+        row = self.get_object(request, unquote(object_id)) if seen else None
+        if row is None or not self.has_change_permission(request, row):
+            return False
+        locked = self.get_queryset(request).select_for_update(of=("self",)).get(pk=row.pk)
+        return not constant_time_compare(seen, self._as_seen(request, locked))
+
+    def _as_seen(self, request: HttpRequest, row: Any) -> str:
+        shown = self.get_form(request, row, change=True).base_fields
+        told = {name: getattr(row, name) for name in self.as_seen_too} | model_to_dict(row, fields=shown)
+        plain = [(name, _keys(value)) for name, value in sorted(told.items())]
+        return salted_hmac("payments.admin.as_seen", repr(plain), algorithm="sha256").hexdigest()
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         """Of a new row, show nothing for what the database will set, not Python's stand-in for it."""
         row = context["adminform"].form.instance
+        if kwargs.get("change") and self.has_change_permission(request, row):
+            context["as_seen"] = request.POST.get("as_seen") or self._as_seen(request, row)
         for field in self.opts.concrete_fields if kwargs.get("add") else ():
             if isinstance(getattr(row, field.attname), DatabaseDefault):
                 setattr(row, field.attname, None)
@@ -228,6 +271,12 @@ class AuditedAdmin(PlainAdmin):
 
     def write(self, obj: Any, form: Any, *, change: bool) -> None:
         obj.save()
+
+
+def _keys(value: Any) -> Any:
+    """Return the keys of rows that are chosen; any other value as it is."""
+    is_choice = isinstance(value, list) and all(isinstance(one, Model) for one in value)
+    return sorted(one.pk for one in value) if is_choice else value
 
 
 class WholeRowForm(forms.ModelForm):  # type: ignore[type-arg]

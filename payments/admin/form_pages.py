@@ -20,9 +20,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from payments.admin.base import REASON_MAX, PlainAdmin, actor_of
+from payments.admin.base import REASON_MAX, ChangedMeanwhile, PlainAdmin, actor_of
 from payments.admin.fields import ONE_LINE
-from payments.errors import Conflict, OnetillError
+from payments.errors import OnetillError
 
 
 class SeenForm(forms.Form):
@@ -84,11 +84,6 @@ class DeedForm(SeenForm):
     def carry_out(self, *, actor: str) -> str:
         """Do it, and return the sentence that says so."""
         raise NotImplementedError
-
-
-class ChangedMeanwhile(Conflict):
-    code = "changed_meanwhile"
-    message = _("This has changed since you opened the form. See what is so now, and decide again.")
 
 
 def reason_field() -> forms.CharField:

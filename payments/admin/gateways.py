@@ -63,6 +63,7 @@ class DefaultInline(OffersWithinSight, TabularInline):  # type: ignore[misc]
 
 @admin.register(GatewayAccount)
 class GatewayAccountAdmin(AuditedAdmin):
+    as_seen_too = ("updated_at",)  # options and secrets
     client_path = "client"
     subject = "gateway_account"
     form = GatewayAccountForm

@@ -9,6 +9,7 @@ import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
+import structlog
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR
@@ -22,6 +23,8 @@ from unfold.views import ChangeList
 from payments.admin import cells, days, filters
 from payments.exports.tables import PERMISSION, Table
 from payments.transactions import is_out_of_time
+
+log = structlog.get_logger(__name__)
 
 WITHOUT_ROWS = "_onetill_without_rows"  # on a request whose list asks the database for none
 NOT_FILTERS = (ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR)
@@ -114,6 +117,7 @@ class ListAdmin:
         except (DataError, ProgrammingError, ValueError, TypeError, LookupError, OverflowError) as error:
             if not request.GET:  # nobody asked for anything odd
                 raise
+            log.warning("list_question_not_answered", list=self.opts.label, error=type(error).__name__)  # type: ignore[attr-defined]
             raise IncorrectLookupParameters from error
         return changes
 

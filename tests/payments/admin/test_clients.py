@@ -4,6 +4,8 @@ import pytest
 from django.urls import reverse
 
 from payments.models import AuditRow
+from tests.payments.admin.forms import carried
+from tests.payments.admin.test_pages import text
 from tests.world import make_client
 
 pytestmark = pytest.mark.django_db
@@ -96,3 +98,46 @@ def test_an_app_id_that_is_taken_or_none_is_refused(boss, app_id, sentence):
     assert sentence in answer.content.decode()
     assert second.app_id is None
     assert not AuditRow.objects.exists()
+
+
+# --- two at once ------------------------------------------------------------------------------------------------------
+
+
+def opened(boss, client):
+    """What the form carries that somebody opens now."""
+    return carried(boss.get(reverse("admin:payments_apiclient_change", args=[client.pk])))
+
+
+def test_what_a_colleague_changed_meanwhile_is_not_written_over(boss):
+    client = make_client(families=["partner_orders"], approval_above_fen=10_000)
+    stale = opened(boss, client)
+    save(boss, client, **opened(boss, client), approval_above_fen="100")
+
+    answer = save(boss, client, **stale, approval_above_fen="10000", order_ttl_seconds="3600")
+
+    client.refresh_from_db()
+    assert (client.approval_above_fen, client.order_ttl_seconds) == (100, 1_800)
+    assert "This has changed since you opened the form." in text(boss.get(answer["Location"]))
+    assert AuditRow.objects.count() == 1
+
+
+def test_control_without_what_was_seen_the_later_form_writes_over_it(boss):
+    client = make_client(families=["partner_orders"], approval_above_fen=10_000)
+    save(boss, client, approval_above_fen="100")
+
+    save(boss, client, approval_above_fen="10000")
+
+    client.refresh_from_db()
+    assert client.approval_above_fen == 10_000
+
+
+def test_a_form_with_an_error_can_be_mended_and_sent_again(boss):
+    client = make_client(families=["partner_orders"])
+    seen = opened(boss, client)
+    answer = save(boss, client, **seen, order_ttl_seconds="x")
+    assert carried(answer) == seen
+
+    save(boss, client, **carried(answer), order_ttl_seconds="3600")
+
+    client.refresh_from_db()
+    assert client.order_ttl_seconds == 3_600
