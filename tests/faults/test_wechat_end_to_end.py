@@ -345,7 +345,7 @@ def test_another_amount_than_was_asked_for_goes_to_suspense_and_the_order_waits_
     eventually(lambda: verdicts()["wrong_amount"])
     assert booked() == []
 
-    sweep_everything()
+    eventually(lambda: (sweep_everything(), booked())[1])  # a charge whose notice is still being dealt with is skipped
 
     assert booked() == [("suspense", CASH_FEN - 1)]
     assert status_of(order) == ("point_paid", "needs_attention")

@@ -139,7 +139,7 @@ def test_control_without_the_lock_they_take_more(monkeypatch):
     meet = meeting(5)
     seen = scores._left_fen
     monkeypatch.setattr(scores.Account.objects, "select_for_update", lambda **_how: scores.Account.objects)
-    monkeypatch.setattr(scores, "_left_fen", lambda order_id: (meet(), seen(order_id))[1])
+    monkeypatch.setattr(scores, "_left_fen", lambda order_id: (seen(order_id), meet())[0])
 
     at_once(5, lambda n: take_back(order, reference=f"R{n}"))
 
